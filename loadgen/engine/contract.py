@@ -1,0 +1,87 @@
+"""What both engines take and give: `fire(plan, address, sink, live) -> Ending`."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from loadgen.records import Block
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the service listens, resolved and tried: the engine only connects.
+
+    family: socket.AF_INET, AF_INET6. host: the numeric address. server_name: the URL's host, for TLS and messages.
+    """
+
+    family: int
+    host: str
+    port: int
+    server_name: str
+    tls: bool = False
+    tls_verify: bool = True
+    tls_ca_file: str | None = None
+
+
+class Sink(Protocol):
+    """Where finished requests go while the run goes on."""
+
+    path: Path  # requests.jsonl, to be appended to
+    run_tag: str  # what goes into the slots before the index: the benchmark id
+
+    def take(self, block: Block) -> None:
+        """See a block once its lines are on the disk. Runs in the writer's thread; the arrays are reused after it returns."""
+
+
+@dataclass
+class Live:
+    """Counters of a run that is going on, to be read at any time by anyone, and the one switch that ends it early.
+
+    An engine writes them at least four times a second. Instants: ns since the run began.
+    """
+
+    elapsed_ns: int = 0
+    n_sent: int = 0
+    n_finished: int = 0
+    n_succeeded: int = 0
+    n_failed: int = 0
+    n_in_flight: int = 0
+    n_waiting: int = 0  # open loop: due, and no free connection
+    n_tokens: int = 0  # content events so far
+    stop_asked: bool = False  # set by the caller: end now, cancel what is in flight
+
+    def stop(self) -> None:
+        self.stop_asked = True
+
+
+class Why(StrEnum):
+    """Why a run ended."""
+
+    DONE = "done"  # duration or count reached
+    STOPPED = "stopped"  # Live.stop()
+    GAVE_UP = "gave_up"  # nothing but failures for give_up_s
+    DISK_FULL = "disk_full"  # requests.jsonl could not be written
+
+
+@dataclass
+class Ending:
+    """What an engine knows after the last answer, beyond the records it gave to the sink.
+
+    Instants in ns since the run began; started_at_unix_ns ties them to the wall clock.
+    window_to_ns: the end of the measured window; by count, the last answer's instant.
+    """
+
+    why: Why
+    started_at_unix_ns: int
+    window_from_ns: int
+    window_to_ns: int
+    n_planned: int  # requests that the plan wanted sent before the end; equals the number of records
+    n_sent: int
+    busy_ratio: float  # share of the window in which the loop was not waiting, the mean of the threads
+    cpu_s: float  # CPU time of the process between first send and last answer
+    stamp: str  # "kernel" or "read": what dated the arrivals
+    n_clock_steps: int = 0  # steps of the wall clock that were noticed
+    n_lost_records: int = 0  # records that the disk was too slow for
+    notes: list[str] = field(default_factory=list)  # lines for a person
+    error: str | None = None  # what the disk said
