@@ -1,0 +1,1 @@
+"""From records to figures: pure numpy, constant memory, no clock and no file."""

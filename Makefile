@@ -1,0 +1,76 @@
+# make run           the quick start: sets up .venv, builds the native engine, runs recipes/quickstart.yaml
+# make demo-ollama   installs and starts Ollama with a small model, runs recipes/ollama_sweep.yaml, stops it; demo-vllm too
+# make build test test-servers lint format fuzz bench clean: see CONTRIBUTING.md
+
+SHELL := /bin/bash
+BIN := .venv/bin
+PYTHON_RUN := $(BIN)/python
+PYTEST := $(PYTHON_RUN) -m pytest -q
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --retries 5
+NATIVE_SOURCES := setup.py pyproject.toml $(shell find ext -name '*.pyx' -o -name '*.pxd')
+# with a compiler on Linux the native engine must build; elsewhere the portable one carries the load
+HAS_COMPILER := $(shell [ "$$(uname)" = Linux ] && command -v $${CC:-cc} >/dev/null && echo yes)
+LOADGEN_NATIVE := $(if $(HAS_COMPILER),required,optional)
+FUZZ_SECONDS ?= 60
+
+.PHONY: run build test test-servers lint format fuzz bench demo-ollama demo-vllm clean
+
+run: .venv/built
+	@$(PYTHON_RUN) -m loadgen recipes/quickstart.yaml $(ARGS)
+
+build: .venv/built
+
+.venv/cflags: make/venv.sh
+	@echo "setting up .venv"
+	@make/venv.sh .venv
+
+# installed where it lies, so that an edit of a .py needs nothing and an edit under ext/ a new build
+.venv/built: .venv/cflags $(NATIVE_SOURCES)
+	@echo "installing loadgen into .venv$(if $(HAS_COMPILER), and building its native engine, : no C compiler here)"
+	@LOADGEN_NATIVE=$(LOADGEN_NATIVE) CFLAGS="$$(cat .venv/cflags) $$CFLAGS" $(PIP) --editable .
+	@touch $@
+
+# loadgen itself is there already: this adds its extras
+.venv/tools: .venv/built
+	@echo "installing what the tests and the linters need"
+	@$(PIP) 'loadgen[test,lint]'
+	@touch $@
+
+test: .venv/tools
+	@$(PYTHON_RUN) -m servers install llamacpp nginx || [ "$$LOADGEN_REQUIRE" != all ]
+	@$(PYTEST) -m 'not heavy and not packaging' $(ARGS)
+
+test-servers: .venv/tools
+	@$(PYTHON_RUN) -m servers install ollama vllm transformers || [ "$$LOADGEN_REQUIRE" != all ]
+	@$(PYTEST) -m 'heavy or packaging' --durations=5 $(ARGS)
+
+lint: .venv/tools
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(PIP) cython setuptools
+	@LOADGEN_NATIVE=strict CFLAGS="$$(cat .venv/cflags) $$CFLAGS" $(PYTHON_RUN) setup.py --quiet build_ext \
+	  --build-temp build/strict --build-lib build/strict
+	@echo "lint: ruff, mypy --strict, Cython and C without a warning"
+
+format: .venv/tools
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+fuzz:
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+bench: .venv/built
+	@$(PYTHON_RUN) bench/run.py $(ARGS)
+
+demo-ollama: .venv/built
+	@$(PYTHON_RUN) -m servers install ollama
+	@$(PYTHON_RUN) -m servers run ollama -- $(PYTHON_RUN) -m loadgen recipes/ollama_sweep.yaml --set service.url={url} $(ARGS)
+
+demo-vllm: .venv/built
+	@$(PYTHON_RUN) -m servers install vllm
+	@$(PYTHON_RUN) -m servers run vllm -- $(PYTHON_RUN) -m loadgen recipes/vllm_sweep.yaml --set service.url={url} $(ARGS)
+
+clean:
+	rm -rf .venv .servers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find loadgen -name '*.so' -delete

@@ -1,0 +1,222 @@
+"""One request from its planned instant to its record."""
+from libc.errno cimport EAGAIN
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy, memset, strerror, strlen
+from core.arena cimport arena_gaps, instants_clear
+from core.block cimport BLOCK_GAPS, Block, blocks_room
+from core.connection cimport connection_close, connection_open, connection_send, connection_watch
+from core.deadlines cimport deadline_forget, deadline_set
+from core.dues cimport Due, dues_are_over, dues_drop, dues_peek
+from core.pauses cimport pauses_put
+from core.record cimport *
+from core.state cimport *
+from core.clock cimport run_now_ns
+from linux.atomics cimport atomic_load, atomic_swap
+from linux.epoll cimport EPOLLIN, EPOLLOUT
+from wire.answer cimport FRAMING_OPAQUE, answer_reset
+from wire.http1 cimport http1_reset
+
+cdef enum:
+    FIRST_BACKOFF_NS = 10000000
+    LAST_BACKOFF_NS = 1000000000
+    STARVED_NS = 1000000     # the plan's draws are not there yet: look again after so long
+
+cdef inline void _write_slot(Loop* loop, Connection* connection) noexcept nogil:
+    """`<tag>-<index>`, the index zero-padded to the slot's width."""
+    cdef int64_t rest = connection.record.index
+    cdef int at = SLOT_BYTES - 1
+    memcpy(connection.slot, loop.settings.tag, loop.settings.n_tag_bytes)
+    connection.slot[loop.settings.n_tag_bytes] = c"-"
+    while at > loop.settings.n_tag_bytes:
+        connection.slot[at] = <char>(c"0" + rest % 10)
+        rest //= 10
+        at -= 1
+
+cdef inline int64_t window_end_ns(const Loop* loop) noexcept nogil:
+    """The first instant after the window; UNKNOWN where it has not begun or ends by count."""
+    cdef int64_t from_ns = atomic_load(&loop.window.from_ns)
+    if loop.ended_at_ns != UNKNOWN:
+        return loop.ended_at_ns
+    if loop.settings.duration_ns == UNKNOWN or from_ns == UNKNOWN:
+        return UNKNOWN
+    return from_ns + loop.settings.duration_ns
+
+cdef inline bint is_after_window(const Loop* loop, int64_t planned_ns) noexcept nogil:
+    cdef int64_t end_ns = window_end_ns(loop)
+    return end_ns != UNKNOWN and planned_ns >= end_ns
+
+cdef inline void record_begin(Loop* loop, Record* record, const Due* due, int64_t planned_ns) noexcept nogil:
+    """Fill in what is known before anything is sent, and count the request as planned."""
+    cdef Settings* settings = &loop.settings
+    memset(record, 0, sizeof(Record))
+    record.index = loop.n_due * settings.n_threads + settings.thread
+    loop.n_due += 1
+    record.planned_at_ns = planned_ns
+    record.sent_at_ns = NEVER
+    record.first_byte_at_ns = NEVER
+    record.first_token_at_ns = NEVER
+    record.last_token_at_ns = NEVER
+    record.done_at_ns = NEVER
+    record.server_total_ns = NEVER
+    record.server_load_ns = NEVER
+    record.server_prompt_eval_ns = NEVER
+    record.server_eval_ns = NEVER
+    record.prompt_tokens = NEVER
+    record.output_tokens = NEVER
+    record.connection = NOBODY
+    record.payload = due.payload
+    record.operation = <uint8_t>loop.pool.operation[due.payload]
+    record.request_bytes = loop.pool.from_byte[due.payload + 1] - loop.pool.from_byte[due.payload]
+
+cdef inline void _set_phase(Loop* loop, Record* record) noexcept nogil:
+    if loop.settings.warmup_requests != UNKNOWN:
+        record.phase = PHASE_WARMUP if record.index < loop.settings.warmup_requests else PHASE_MEASURE
+        if record.phase == PHASE_MEASURE and atomic_load(&loop.window.from_ns) == UNKNOWN:
+            atomic_swap(&loop.window.from_ns, UNKNOWN, record.planned_at_ns)
+    else:
+        record.phase = PHASE_WARMUP if record.planned_at_ns < loop.settings.warmup_ns else PHASE_MEASURE
+    loop.counters.n_planned += 1
+
+cdef inline void _keep(Loop* loop, Record* record, Instants* instants) noexcept nogil:
+    """Put the record into the block at hand, its gaps beside it."""
+    cdef int64_t n_gaps = min(max(instants.n_kept - 1, 0), BLOCK_GAPS)
+    cdef Block* block = blocks_room(&loop.blocks, n_gaps, loop.now_ns)
+    if block == NULL:
+        arena_gaps(&loop.arena, instants, NULL, 0)
+        return
+    record.n_gaps = arena_gaps(&loop.arena, instants, &block.gaps_ns[block.n_gaps], n_gaps)
+    block.n_gaps += record.n_gaps
+    memcpy(&block.records[block.n_records], record, sizeof(Record))
+    block.n_records += 1
+
+cdef inline void _count(Loop* loop, const Record* record) noexcept nogil:
+    cdef Counters* counters = &loop.counters
+    counters.n_finished += 1
+    if record.outcome == OUTCOME_OK:
+        counters.n_succeeded += 1
+    elif record.outcome != OUTCOME_CANCELLED:
+        counters.n_failed += 1
+    if record.stamp == STAMP_KERNEL:
+        counters.n_kernel_stamps += 1
+    if record.phase == PHASE_MEASURE and record.done_at_ns > counters.last_done_ns:
+        counters.last_done_ns = record.done_at_ns
+
+cdef inline void _say(Record* record, const char* why) noexcept nogil:
+    """Why it failed. The record's text is all NUL until now, and need not end with one."""
+    memcpy(record.error, why, min(strlen(why), <size_t>ERROR_BYTES))
+
+cdef inline void record_unsent(Loop* loop, const Due* due, uint8_t outcome, const char* why) noexcept nogil:
+    """A request that found no connection in its time."""
+    cdef Record record
+    cdef Instants nothing
+    record_begin(loop, &record, due, due.when_ns)
+    _set_phase(loop, &record)
+    record.outcome = outcome
+    _say(&record, why)
+    instants_clear(&nothing)
+    _keep(loop, &record, &nothing)
+    _count(loop, &record)
+
+cdef inline void slot_free(Loop* loop, Connection* connection, int64_t freed_at_ns) noexcept nogil:
+    """The connection carries nothing any more: plan its next request (closed loop), or let arrivals have it (open loop)."""
+    cdef Due* due
+    cdef int64_t planned_ns
+    connection.freed_at_ns = freed_at_ns
+    if loop.settings.open_loop:
+        loop.free[loop.n_free] = <int32_t>(connection - loop.connections)
+        loop.n_free += 1
+        return
+    due = dues_peek(&loop.dues)
+    if due == NULL and not dues_are_over(&loop.dues):
+        pauses_put(&loop.pauses, loop.now_ns + STARVED_NS, <int32_t>(connection - loop.connections))
+        return
+    planned_ns = freed_at_ns + (0 if due == NULL else due.when_ns)
+    if due == NULL or is_after_window(loop, planned_ns):
+        loop.n_slots -= 1
+        return
+    record_begin(loop, &connection.record, due, planned_ns)
+    dues_drop(&loop.dues)
+    if planned_ns > loop.now_ns and planned_ns > run_now_ns(&loop.clock):
+        connection.has_due = True
+        pauses_put(&loop.pauses, planned_ns, <int32_t>(connection - loop.connections))
+    else:
+        exchange_begin(loop, connection)
+
+cdef inline void pause_over(Loop* loop, Connection* connection) noexcept nogil:
+    """Closed loop: the slot's pause has ended."""
+    if not connection.has_due:
+        slot_free(loop, connection, connection.freed_at_ns)
+        return
+    connection.has_due = False
+    if is_after_window(loop, connection.record.planned_at_ns):
+        loop.n_slots -= 1
+    else:
+        exchange_begin(loop, connection)
+
+cdef inline void arrival_begin(Loop* loop, const Due* due) noexcept nogil:
+    """Open loop: the request that is due takes a free connection. The caller knows that there is one."""
+    cdef Connection* connection
+    loop.n_free -= 1
+    connection = &loop.connections[loop.free[loop.n_free]]
+    record_begin(loop, &connection.record, due, due.when_ns)
+    exchange_begin(loop, connection)
+
+cdef inline void exchange_begin(Loop* loop, Connection* connection) noexcept nogil:
+    """Send the connection's planned request, over a new socket where the old one is closed."""
+    cdef int reason
+    connection.record.connection = <int32_t>(connection - loop.connections) * <int32_t>loop.settings.n_threads + <int32_t>loop.settings.thread
+    _set_phase(loop, &connection.record)
+    _write_slot(loop, connection)
+    instants_clear(&connection.instants)
+    http1_reset(&connection.http, False)
+    answer_reset(&connection.answer, FRAMING_OPAQUE)
+    connection.is_framed = False
+    connection.n_sent_bytes = 0
+    connection.carries = True
+    loop.counters.n_in_flight += 1
+    if connection.state == IDLE:
+        exchange_send(loop, connection)
+        return
+    deadline_set(loop, connection, run_now_ns(&loop.clock))
+    reason = connection_open(loop, connection)
+    if reason != 0:
+        exchange_fail(loop, connection, OUTCOME_CONNECT_FAILED, strerror(reason))
+
+cdef inline void exchange_send(Loop* loop, Connection* connection) noexcept nogil:
+    """Send what is left of the request; the instant at which nothing is left is `sent`."""
+    cdef int reason = connection_send(loop, connection)
+    cdef int64_t now_ns = run_now_ns(&loop.clock)
+    if reason == 0:
+        if connection.state == SENDING:
+            connection_watch(loop, connection, EPOLLIN)
+        connection.state = READING
+        connection.record.sent_at_ns = now_ns
+        loop.counters.n_sent += 1
+        deadline_set(loop, connection, now_ns)
+    elif reason != EAGAIN:
+        exchange_fail(loop, connection, OUTCOME_RESET, strerror(reason))
+    elif connection.state != SENDING:
+        connection.state = SENDING
+        deadline_set(loop, connection, now_ns)
+        connection_watch(loop, connection, EPOLLIN | EPOLLOUT)
+
+cdef inline void exchange_end(Loop* loop, Connection* connection, int64_t freed_at_ns) noexcept nogil:
+    """The record is complete: keep it, and free the slot."""
+    deadline_forget(loop, connection)
+    connection.carries = False
+    loop.counters.n_in_flight -= 1
+    _keep(loop, &connection.record, &connection.instants)
+    _count(loop, &connection.record)
+    slot_free(loop, connection, freed_at_ns)
+
+cdef inline void exchange_fail(Loop* loop, Connection* connection, uint8_t outcome, const char* why) noexcept nogil:
+    """End the request as failed. The connection is of no more use."""
+    cdef int64_t freed_at_ns = run_now_ns(&loop.clock)
+    connection.record.outcome = outcome
+    if connection.record.error[0] == 0:
+        _say(&connection.record, why)
+    connection_close(connection, True)
+    if outcome == OUTCOME_CONNECT_FAILED:
+        connection.backoff_ns = min(max(2 * connection.backoff_ns, FIRST_BACKOFF_NS), LAST_BACKOFF_NS)
+        freed_at_ns += connection.backoff_ns
+    exchange_end(loop, connection, freed_at_ns)

@@ -1,0 +1,176 @@
+"""A record as a line of requests.jsonl, key by key in the order of docs/bundle.md. No Python object is touched.
+
+loadgen/bundle/jsonl.py writes the same lines in Python; a test compares the two byte by byte.
+"""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy, strlen
+from core.record cimport *
+from core.state cimport SLOT_BYTES
+
+cdef enum:
+    LINE_BYTES = 2048        # the longest line without its gaps: all keys, all numbers at full width, an error of escapes
+    GAP_BYTES = 20           # the longest gap and its comma
+
+ctypedef const char* Text
+
+cdef struct Names:           # JSON texts by code, quotes included
+    Text[16] outcomes
+    Text[3] phases
+    Text[2] stamps
+    Text[6] finish_reasons
+    Text[3] token_sources
+    Text[256] operations
+    uint8_t[256] expects_tokens
+    char[28] tag
+    int n_tag_bytes
+
+cdef inline uint8_t* _text(uint8_t* out, const char* text) noexcept nogil:
+    cdef size_t n_bytes = strlen(text)
+    memcpy(out, text, n_bytes)
+    return out + n_bytes
+
+cdef inline uint8_t* _digits(uint8_t* out, uint64_t value, int n_digits) noexcept nogil:
+    """Zero-padded to the width."""
+    cdef int i = n_digits
+    while i > 0:
+        i -= 1
+        out[i] = <uint8_t>(c"0" + value % 10)
+        value //= 10
+    return out + n_digits
+
+cdef inline int _n_digits(uint64_t value) noexcept nogil:
+    cdef int n = 1
+    while value >= 10000:
+        value //= 10000
+        n += 4
+    if value >= 1000:
+        return n + 3
+    if value >= 100:
+        return n + 2
+    return n + 1 if value >= 10 else n
+
+cdef inline uint8_t* _int(uint8_t* out, int64_t value) noexcept nogil:
+    if value < 0:
+        out[0] = c"-"
+        return _digits(out + 1, <uint64_t>-value, _n_digits(<uint64_t>-value))
+    return _digits(out, <uint64_t>value, _n_digits(<uint64_t>value))
+
+cdef inline uint8_t* _int_or_null(uint8_t* out, int64_t value) noexcept nogil:
+    return _text(out, "null") if value < 0 else _int(out, value)
+
+cdef inline uint8_t* _instant(uint8_t* out, const char* key, int64_t at_ns) noexcept nogil:
+    return _int_or_null(_text(out, key), at_ns)
+
+cdef inline uint8_t* _seconds(uint8_t* out, int64_t from_ns, int64_t to_ns) noexcept nogil:
+    """The shortest decimal of a difference in ns, written as Python writes a float: 0.25, 12.0; null where the end never came."""
+    cdef int64_t length_ns = to_ns - from_ns
+    cdef uint8_t* last
+    if to_ns < 0:
+        return _text(out, "null")
+    out = _int(out, length_ns // 1000000000)
+    out[0] = c"."
+    last = _digits(out + 1, <uint64_t>(length_ns % 1000000000), 9) - 1
+    while last[0] == c"0" and last > out + 1:
+        last -= 1
+    return last + 1
+
+cdef inline uint8_t* _escaped(uint8_t* out, const char* text, int n_most) noexcept nogil:
+    """A JSON string of UTF-8 bytes. What is no UTF-8 was kept out when the text was taken."""
+    cdef int i = 0
+    cdef uint8_t byte
+    out[0] = c'"'
+    out += 1
+    while i < n_most and text[i] != 0:
+        byte = <uint8_t>text[i]
+        if byte == c'"' or byte == c"\\":
+            out[0] = c"\\"
+            out[1] = byte
+            out += 2
+        elif byte < 0x20:
+            out = _digits(_text(out, "\\u"), 0, 2)
+            out[0] = c"0" + (byte >> 4)
+            out[1] = (c"0" if byte & 15 < 10 else c"a" - 10) + (byte & 15)
+            out += 2
+        else:
+            out[0] = byte
+            out += 1
+        i += 1
+    out[0] = c'"'
+    return out + 1
+
+cdef inline uint8_t* _identity(uint8_t* out, const Record* record, const Names* names) noexcept nogil:
+    out = _text(out, '{"request_id":"')
+    memcpy(out, names.tag, names.n_tag_bytes)
+    out += names.n_tag_bytes
+    out[0] = c"-"
+    out = _digits(out + 1, <uint64_t>record.index, SLOT_BYTES - 1 - names.n_tag_bytes)
+    out = _int(_text(out, '","index":'), record.index)
+    out = _text(_text(out, ',"phase":'), names.phases[record.phase])
+    return _text(_text(out, ',"operation":'), names.operations[record.operation])
+
+cdef inline uint8_t* _instants(uint8_t* out, const Record* record, bint has_tokens) noexcept nogil:
+    out = _instant(out, ',"planned_at_ns":', record.planned_at_ns)
+    out = _instant(out, ',"sent_at_ns":', record.sent_at_ns)
+    out = _instant(out, ',"first_byte_at_ns":', record.first_byte_at_ns)
+    if has_tokens:
+        out = _instant(out, ',"first_token_at_ns":', record.first_token_at_ns)
+        out = _instant(out, ',"last_token_at_ns":', record.last_token_at_ns)
+    return _instant(out, ',"done_at_ns":', record.done_at_ns)
+
+cdef inline uint8_t* _ending(uint8_t* out, const Record* record, const Names* names) noexcept nogil:
+    out = _text(_text(out, ',"stamp":'), names.stamps[record.stamp])
+    out = _int(_text(out, ',"read_lag_ns":'), record.read_lag_ns)
+    out = _text(_text(out, ',"outcome":'), names.outcomes[record.outcome])
+    out = _text(out, ',"success":true' if record.outcome == OUTCOME_OK else ',"success":false')
+    out = _text(out, ',"http_status":')
+    out = _text(out, "null") if record.http_status == 0 else _int(out, record.http_status)
+    out = _text(out, ',"error":')
+    return _text(out, "null") if record.error[0] == 0 else _escaped(out, record.error, ERROR_BYTES)
+
+cdef inline uint8_t* _tokens(
+    uint8_t* out, const Record* record, const int64_t* gaps_ns, const Names* names
+) noexcept nogil:
+    cdef int32_t i
+    out = _text(_text(out, ',"finish_reason":'), names.finish_reasons[record.finish_reason])
+    out = _instant(out, ',"prompt_tokens":', record.prompt_tokens)
+    out = _instant(out, ',"output_tokens":', record.output_tokens)
+    out = _text(_text(out, ',"token_source":'), names.token_sources[record.token_source])
+    out = _int(_text(out, ',"n_events":'), record.n_events)
+    out = _int(_text(out, ',"n_shared_stamps":'), record.n_shared_stamps)
+    out = _text(out, ',"itl_ns":[')
+    for i in range(record.n_gaps):
+        out = _int(out, gaps_ns[i])
+        out[0] = c","
+        out += 1
+    out -= record.n_gaps > 0
+    out[0] = c"]"
+    return out + 1
+
+cdef inline uint8_t* _duration(uint8_t* out, const char* key, int64_t length_ns) noexcept nogil:
+    """Left out where the server does not say it."""
+    return out if length_ns < 0 else _int(_text(out, key), length_ns)
+
+cdef inline uint8_t* _server(uint8_t* out, const Record* record) noexcept nogil:
+    out = _duration(out, ',"server_total_ns":', record.server_total_ns)
+    out = _duration(out, ',"server_load_ns":', record.server_load_ns)
+    out = _duration(out, ',"server_prompt_eval_ns":', record.server_prompt_eval_ns)
+    return _duration(out, ',"server_eval_ns":', record.server_eval_ns)
+
+cdef inline uint8_t* json_line(
+    uint8_t* out, const Record* record, const int64_t* gaps_ns, const Names* names
+) noexcept nogil:
+    """Write one line, its LF included, and return its end. The caller has LINE_BYTES + n_gaps * GAP_BYTES of room."""
+    cdef bint has_tokens = names.expects_tokens[record.operation]
+    out = _instants(_identity(out, record, names), record, has_tokens)
+    out = _ending(out, record, names)
+    if has_tokens:
+        out = _tokens(out, record, gaps_ns, names)
+    out = _server(out, record)
+    out = _int(_text(out, ',"request_bytes":'), record.request_bytes)
+    out = _int(_text(out, ',"response_bytes":'), record.response_bytes)
+    out = _instant(out, ',"connection":', record.connection)
+    out = _int(_text(out, ',"payload":'), record.payload)
+    out = _seconds(_text(out, ',"latency_s":'), record.planned_at_ns, record.done_at_ns)
+    if has_tokens:
+        out = _seconds(_text(out, ',"ttft_s":'), record.planned_at_ns, record.first_token_at_ns)
+    return _text(out, "}\n")

@@ -1,0 +1,93 @@
+"""A request as it comes in, cut anywhere: head, then a body of known length or in chunks, neither of them kept."""
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memchr, memcpy
+
+from sim.body_scan cimport body_scan_begin, body_scan_feed
+from sim.head cimport HEAD_BYTES, LINE_BYTES, head_line
+from sim.state cimport CONN_BODY, CONN_CHUNK_BODY, CONN_CHUNK_END, CONN_CHUNK_SIZE, CONN_HEAD, CONN_READY
+from sim.state cimport CONN_TRAILER, Conn
+
+
+cdef inline void head_is_whole(Conn* conn) noexcept nogil:
+    body_scan_begin(&conn.scan)
+    conn.body_left = conn.head.body_bytes
+    if conn.head.is_chunked:
+        conn.state = CONN_CHUNK_SIZE
+    else:
+        conn.state = CONN_BODY if conn.body_left > 0 else CONN_READY
+
+
+cdef inline void chunk_size_line(Conn* conn, const uint8_t* line, size_t n) noexcept nogil:
+    """Hexadecimal digits; extensions after them are passed over."""
+    cdef int64_t size = 0
+    cdef size_t i = 0
+    cdef uint8_t digit
+    while i < n and i < 8:
+        digit = line[i] | 32
+        if 48 <= line[i] <= 57:
+            size = 16 * size + line[i] - 48
+        elif c'a' <= digit <= c'f':
+            size = 16 * size + digit - 87
+        else:
+            break
+        i += 1
+    if i == 0:
+        conn.head.broken = 1
+    conn.body_left = size
+    conn.state = CONN_CHUNK_BODY if size > 0 else CONN_TRAILER
+
+
+cdef inline void eat_line(Conn* conn, const uint8_t* line, size_t n) noexcept nogil:
+    if n > 0 and line[n - 1] == c'\r':
+        n -= 1
+    if conn.state == CONN_HEAD:
+        if head_line(&conn.head, line, n):
+            head_is_whole(conn)
+    elif conn.state == CONN_CHUNK_SIZE:
+        chunk_size_line(conn, line, n)
+    elif conn.state == CONN_CHUNK_END:
+        conn.state = CONN_CHUNK_SIZE
+    elif n == 0:
+        conn.state = CONN_READY
+
+
+cdef inline size_t feed_line(Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
+    """Eat up to the next line end. A line that is whole in `data` is read where it lies; one that is cut is put together."""
+    cdef const uint8_t* end = <const uint8_t*>memchr(data, c'\n', n)
+    cdef size_t n_piece = <size_t>(end - data) if end != NULL else n
+    cdef size_t n_kept
+    conn.head.n_bytes += <int>n_piece + 1
+    if conn.n_line == 0 and end != NULL:
+        eat_line(conn, data, n_piece)
+        return n_piece + 1
+    n_kept = LINE_BYTES - <size_t>conn.n_line
+    if n_kept > n_piece:
+        n_kept = n_piece
+    memcpy(conn.line + conn.n_line, data, n_kept)
+    conn.n_line += <int>n_kept
+    if end == NULL:
+        return n
+    n_kept = <size_t>conn.n_line
+    conn.n_line = 0
+    eat_line(conn, conn.line, n_kept)
+    return n_piece + 1
+
+
+cdef inline size_t feed_body(Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
+    cdef size_t n_used = n if <int64_t>n < conn.body_left else <size_t>conn.body_left
+    body_scan_feed(&conn.scan, data, n_used)
+    conn.body_left -= <int64_t>n_used
+    if conn.body_left == 0:
+        conn.state = CONN_READY if conn.state == CONN_BODY else CONN_CHUNK_END
+    return n_used
+
+
+cdef inline size_t feed_request(Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
+    """Eat until the request is whole (CONN_READY), broken, or the data are at their end. Returns how many were eaten."""
+    cdef size_t n_used = 0
+    while n_used < n and conn.state != CONN_READY and not conn.head.broken and conn.head.n_bytes < HEAD_BYTES:
+        if conn.state == CONN_BODY or conn.state == CONN_CHUNK_BODY:
+            n_used += feed_body(conn, data + n_used, n - n_used)
+        else:
+            n_used += feed_line(conn, data + n_used, n - n_used)
+    return n_used

@@ -1,0 +1,162 @@
+"""One request of the portable engine, from its planned instant to its record."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from loadgen.engine.answers import Facts, MalformedError, Reader, answer_outcome, clip_error, reader_for, status_outcome
+from loadgen.engine.course import Due
+from loadgen.engine.http_client import Encoded, HttpClient
+from loadgen.engine.line_writer import Row
+from loadgen.engine.tap import CARRIED, Cut, Traffic
+from loadgen.plan.model import Plan
+from loadgen.records import NEVER, Outcome, Stamp, TokenSource
+from loadgen.units import s_from_ns
+
+MAX_TOKENS = 2**31 - 1
+
+
+class Exchange:
+    """Sends one request, reads its answer and judges it. `carry` never raises but for cancellation."""
+
+    def __init__(self, plan: Plan, due: Due, encoded: Encoded, now_ns: Callable[[], int]) -> None:
+        self.due = due
+        self.outcome = Outcome.CANCELLED
+        self.status = 0
+        self.error = b""
+        self.first_token_at_ns = self.last_token_at_ns = self.done_at_ns = NEVER
+        self.n_shared_stamps = 0
+        self.gaps_ns: list[int] = []
+        self.facts = Facts()
+        self.traffic = Traffic(now_ns, encoded.n_bytes, self._extend_deadline)
+        self._plan = plan
+        self._operation_number = int(plan.pool.operation[due.payload])
+        self._operation = plan.operations[self._operation_number]
+        self._encoded = encoded
+        self._now_ns = now_ns
+        self._deadline = asyncio.timeout(None)
+
+    async def carry(self, client: HttpClient) -> None:
+        """Send, read, judge. Raises only CancelledError; the outcome is then CANCELLED."""
+        try:
+            async with self._deadline:
+                self._deadline_from(self.due.planned_at_ns)
+                await self._talk(client)
+        except TimeoutError:
+            self.outcome = Outcome.TIMEOUT
+        except MalformedError as reason:
+            self._fail(Outcome.PROTOCOL_ERROR, str(reason))
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as reason:
+            self._fail(*self._blame(reason))
+        finally:
+            self.traffic.on_sent = _nothing  # a body that is still being written has no deadline any more
+
+    def give_up(self, outcome: Outcome) -> None:
+        """End the request from outside: it found no connection in its time, or the run is over."""
+        self.outcome = outcome
+
+    def _deadline_from(self, at_ns: int) -> None:
+        left_ns = at_ns + self._plan.timeout_ns - self._now_ns()
+        self._deadline.reschedule(asyncio.get_running_loop().time() + s_from_ns(left_ns))
+
+    def _extend_deadline(self) -> None:
+        self._deadline_from(self.traffic.sent_at_ns)
+
+    async def _talk(self, client: HttpClient) -> None:
+        CARRIED.set(self.traffic)
+        async with client.request(self._encoded) as response:
+            self.status = response.status
+            if self.status < 200:
+                raise MalformedError("server switched to another protocol")
+            reader = reader_for(self._plan.wire, self.status, response.headers.get("Content-Type", ""))
+            self.facts = reader.facts
+            while text := await response.content.readany():
+                self._feed(reader, text)
+        self._finish(reader)
+
+    def _feed(self, reader: Reader, text: bytes) -> None:
+        n_before = self.facts.n_events
+        reader.feed(text)
+        self._date_events(n_before)
+
+    def _finish(self, reader: Reader) -> None:
+        n_before = self.facts.n_events
+        reader.end()
+        self._date_events(n_before)
+        self.done_at_ns = self.traffic.last_read_at_ns
+        if self.status >= 300:
+            self.outcome = status_outcome(self.status, self.facts)
+        else:
+            self.outcome = answer_outcome(self.facts, self._operation, self._plan.fail_on_truncated)
+        self.error = clip_error(self.facts.error or "")
+
+    def _date_events(self, n_before: int) -> None:
+        """Events of one read share its instant."""
+        n_new = self.facts.n_events - n_before
+        if n_new == 0:
+            return
+        at_ns = self.traffic.last_read_at_ns
+        if self.first_token_at_ns == NEVER:
+            self.first_token_at_ns = at_ns
+        else:
+            self.gaps_ns.append(at_ns - self.last_token_at_ns)
+        self.gaps_ns.extend([0] * (n_new - 1))
+        self.last_token_at_ns = at_ns
+        self.n_shared_stamps += n_new - 1
+
+    def _blame(self, reason: Exception) -> tuple[Outcome, str]:
+        """What an exception of aiohttp's means."""
+        number = reason.errno if isinstance(reason, OSError) else None
+        said = os.strerror(number) if number else str(reason)
+        if self.traffic.connection == NEVER:
+            return Outcome.CONNECT_FAILED, said
+        if self.traffic.cut is Cut.BY_CLIENT or isinstance(reason, HttpProcessingError | aiohttp.ClientResponseError):
+            return Outcome.PROTOCOL_ERROR, said
+        if number in (None, errno.EPIPE):
+            said = "closed in the middle of the answer" if self.traffic.n_read else "closed before an answer came"
+        return Outcome.RESET, said
+
+    def _fail(self, outcome: Outcome, said: str) -> None:
+        """The answer cannot be used, but what it said before counts: after an error event a close is that error."""
+        if self.facts.error is not None and self.status < 300:
+            outcome, said = answer_outcome(self.facts, self._operation, False), self.facts.error
+        self.outcome, self.error = outcome, clip_error(said)
+
+    @property
+    def freed_at_ns(self) -> int:
+        """The instant at which the slot became free: the arrival of the last byte, or now."""
+        return self._now_ns() if self.done_at_ns == NEVER else self.done_at_ns
+
+    def _tokens(self) -> tuple[int, TokenSource]:
+        if not self._operation.expects_tokens or self.status == 0:
+            return NEVER, TokenSource.NONE
+        if self.facts.output_tokens != NEVER:
+            return self.facts.output_tokens, TokenSource.USAGE
+        return self.facts.n_events, TokenSource.EVENTS
+
+    def row(self) -> Row:
+        """The record, field by field as in RECORD_DTYPE, and the gaps."""
+        due, traffic, facts = self.due, self.traffic, self.facts
+        output_tokens, token_source = self._tokens()
+        instants = (
+            *(due.planned_at_ns, traffic.sent_at_ns, traffic.first_byte_at_ns),
+            *(self.first_token_at_ns, self.last_token_at_ns, self.done_at_ns),
+        )
+        volumes = (0, self._encoded.n_bytes, traffic.n_read)  # read_lag_ns first: a read stamp has none
+        server = (facts.total_ns, facts.load_ns, facts.prompt_eval_ns, facts.eval_ns)
+        tokens = (min(facts.prompt_tokens, MAX_TOKENS), min(output_tokens, MAX_TOKENS))
+        counts = (facts.n_events, len(self.gaps_ns), self.n_shared_stamps)
+        places = (traffic.connection, due.payload, self.status)
+        codes = (
+            *(self.outcome, due.phase, self._operation_number),
+            *(Stamp.READ, facts.finish_reason, token_source, self.error),
+        )
+        return Row((due.index, *instants, *volumes, *server, *counts, *tokens, *places, *codes), self.gaps_ns)
+
+
+def _nothing() -> None:
+    pass

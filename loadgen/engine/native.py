@@ -1,0 +1,283 @@
+"""The native engine: loops without the GIL in threads of their own, and one thread that feeds them and empties them.
+
+The loops know nothing of files, of Python or of each other. The pump, every few milliseconds, hands each loop its next draws,
+writes its full blocks to requests.jsonl, shows them to the sink, and reads the counters.
+"""
+
+import asyncio
+import os
+import resource
+import threading
+import time
+
+import numpy as np
+
+from loadgen.engine import _native
+from loadgen.engine.contract import Address, Ending, Live, Sink, Why
+from loadgen.engine.limits import raise_descriptor_limit
+from loadgen.plan.model import Plan
+from loadgen.records import RECORD_DTYPE, Block, FinishReason, Outcome, Phase, Stamp, TokenSource
+
+PUMP_PAUSE_S = 0.02
+DRAWS = 8192
+"""So many indexes are drawn at a time: small enough to be quick, large enough that numpy's overhead is nothing."""
+
+
+async def fire(plan: Plan, address: Address, sink: Sink, live: Live) -> Ending:
+    """Carry the plan's load and return when the last answer is on the disk.
+
+    Raises EngineError where this host lacks descriptors; a failed request is a record, never an exception. Cancelling the
+    task ends the run at once.
+    """
+    raise_descriptor_limit(plan.connections)
+    run = _Run(plan, address, sink, live)
+    try:
+        await asyncio.to_thread(run.open)
+        return await asyncio.to_thread(run.carry)
+    except asyncio.CancelledError:
+        live.stop()
+        run.join()
+        raise
+    finally:
+        run.close()
+
+
+class _Run:
+    """One run: its loops, their threads, and the pump's state."""
+
+    def __init__(self, plan: Plan, address: Address, sink: Sink, live: Live) -> None:
+        self.plan, self.sink, self.live = plan, sink, live
+        from_ns = plan.warmup_ns if plan.warmup_requests is None else -1
+        self.window = _native.SharedWindow(from_ns)
+        n_threads = max(1, min(plan.threads, plan.connections))
+        self.loops = [_loop(plan, address, sink, self.window, n_threads, thread) for thread in range(n_threads)]
+        self.feeder = _Feeder(plan, self.loops)
+        self.fd = os.open(sink.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self.lines = _lines(plan, sink, self.fd)
+        self.patience = _Patience(plan.give_up_ns)
+        self.threads: list[threading.Thread] = []
+        self.why = Why.DONE
+        self.error: str | None = None
+        self.origin_ns = 0
+        self.n_unwritten = 0
+
+    def open(self) -> None:
+        """Open all connections, all loops at once."""
+        self.feeder.feed()
+        self._start("open")
+        self.join()
+
+    def carry(self) -> Ending:
+        """Start the loops and pump until they have ended and everything is written."""
+        cpu_from_s = _cpu_s()
+        self.origin_ns = time.monotonic_ns()
+        started_at_unix_ns = time.time_ns()
+        self._start("run", self.origin_ns)
+        while any(thread.is_alive() for thread in self.threads):
+            time.sleep(PUMP_PAUSE_S)
+            self.pump()
+        self.join()
+        self.pump()
+        return self._ending(started_at_unix_ns, _cpu_s() - cpu_from_s)
+
+    def pump(self) -> None:
+        self.feeder.feed()
+        self.sink.window_from_ns = self.window.from_ns
+        for loop in self.loops:
+            self._empty(loop)
+        self._show()
+        if self.live.stop_asked:
+            self._stop(Why.STOPPED)
+        if self.patience.is_over(self.live):
+            self._stop(Why.GAVE_UP)
+
+    def _empty(self, loop: _native.Loop) -> None:
+        """Write the loop's full blocks and give them back."""
+        while (number := loop.take_full()) >= 0:
+            records, gaps_ns = loop.block(number)
+            block = Block(np.frombuffer(records, RECORD_DTYPE), np.frombuffer(gaps_ns, np.int64))
+            if self._write(records, gaps_ns):
+                self.sink.take(block)
+            else:
+                self.n_unwritten += len(block.records)
+            del block, records, gaps_ns
+            loop.give_back(number)
+
+    def _write(self, records: memoryview, gaps_ns: memoryview) -> bool:
+        if self.error is not None:
+            return False
+        try:
+            self.lines.write(records, gaps_ns)
+        except OSError as error:
+            self.error = error.strerror
+            self._stop(Why.DISK_FULL)
+            return False
+        return True
+
+    def _stop(self, why: Why) -> None:
+        if self.why is Why.DONE:
+            self.why = why
+            for loop in self.loops:
+                loop.stop()
+
+    def _show(self) -> None:
+        """Bring the live counters up to date."""
+        now_ns = time.monotonic_ns() - self.origin_ns
+        counters = [loop.counters for loop in self.loops]
+        live = self.live
+        live.elapsed_ns = now_ns
+        live.n_sent = sum(one["n_sent"] for one in counters)
+        live.n_finished = sum(one["n_finished"] for one in counters)
+        live.n_succeeded = sum(one["n_succeeded"] for one in counters)
+        live.n_failed = sum(one["n_failed"] for one in counters)
+        live.n_in_flight = sum(one["n_in_flight"] for one in counters)
+        live.n_tokens = sum(one["n_tokens"] for one in counters)
+        live.n_waiting = sum(loop.n_waiting(now_ns) for loop in self.loops)
+
+    def _ending(self, started_at_unix_ns: int, cpu_s: float) -> Ending:
+        counters = [loop.counters for loop in self.loops]
+        elapsed_ns = max(time.monotonic_ns() - self.origin_ns, 1)
+        waited_ratio = sum(one["waited_ns"] for one in counters) / (elapsed_ns * len(counters))
+        n_kernel = sum(one["n_kernel_stamps"] for one in counters)
+        n_answered = sum(one["n_finished"] for one in counters)
+        from_ns, to_ns = self._window(elapsed_ns, max(one["last_done_ns"] for one in counters))
+        return Ending(
+            why=self.why,
+            started_at_unix_ns=started_at_unix_ns,
+            window_from_ns=from_ns,
+            window_to_ns=to_ns,
+            n_planned=sum(one["n_planned"] for one in counters),
+            n_sent=sum(one["n_sent"] for one in counters),
+            busy_ratio=min(max(1 - waited_ratio, 0.0), 1.0),
+            cpu_s=cpu_s,
+            stamp="kernel" if 2 * n_kernel > n_answered else "read",
+            n_clock_steps=max(loop.n_clock_steps for loop in self.loops),
+            n_lost_records=sum(loop.n_lost for loop in self.loops) + self.n_unwritten,
+            error=self.error,
+        )
+
+    def _window(self, elapsed_ns: int, last_done_ns: int) -> tuple[int, int]:
+        """The window as it was: cut short where the run was, and by count ended by the last answer."""
+        from_ns = self.window.from_ns
+        if from_ns is None:
+            return elapsed_ns, elapsed_ns
+        to_ns = elapsed_ns
+        if self.plan.duration_ns is not None:
+            to_ns = min(to_ns, from_ns + self.plan.duration_ns)
+        if self.plan.requests is not None and self.why is Why.DONE and last_done_ns > 0:
+            to_ns = min(to_ns, last_done_ns)
+        return from_ns, max(to_ns, from_ns)
+
+    def _start(self, method: str, *arguments: int) -> None:
+        self.threads = [
+            threading.Thread(target=getattr(loop, method), args=arguments, name=f"loadgen-{method}", daemon=True)
+            for loop in self.loops
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join()
+
+    def close(self) -> None:
+        """End what may still run, and give every descriptor back."""
+        for loop in self.loops:
+            loop.stop()
+        self.join()
+        self.loops.clear()
+        self.feeder.loops.clear()
+        os.close(self.fd)
+
+
+class _Feeder:
+    """Deals the plan's draws out to the loops: index i goes to loop i modulo their number."""
+
+    def __init__(self, plan: Plan, loops: list[_native.Loop]) -> None:
+        self.plan, self.loops = plan, list(loops)
+        self.n_drawn = 0
+        self.is_over = False
+
+    def feed(self) -> None:
+        """Draw until a loop has no more room or the plan has ended."""
+        n_loops = len(self.loops)
+        while not self.is_over and min(loop.room for loop in self.loops) * n_loops > DRAWS:
+            n_wanted = DRAWS - DRAWS % n_loops
+            if self.plan.n_requests is not None:
+                n_wanted = min(n_wanted, self.plan.n_requests - self.n_drawn)
+            dues = self.plan.draw(self.n_drawn, n_wanted)
+            for thread, loop in enumerate(self.loops):
+                first = (thread - self.n_drawn) % n_loops
+                loop.feed(
+                    np.ascontiguousarray(dues.when_ns[first::n_loops], np.int64),
+                    np.ascontiguousarray(dues.payload[first::n_loops], np.uint32),
+                )
+            self.n_drawn += len(dues.payload)
+            self.is_over = len(dues.payload) < n_wanted or self.n_drawn == self.plan.n_requests
+        if self.is_over:
+            for loop in self.loops:
+                loop.feed_end()
+
+
+class _Patience:
+    """Ends a run that has nothing but failures for so long."""
+
+    def __init__(self, give_up_ns: int) -> None:
+        self.give_up_ns = give_up_ns
+        self.n_succeeded = 0
+        self.n_failed = 0
+        self.failing_since_ns: int | None = None
+
+    def is_over(self, live: Live) -> bool:
+        if live.n_succeeded > self.n_succeeded:
+            self.n_succeeded, self.n_failed, self.failing_since_ns = live.n_succeeded, live.n_failed, None
+        elif live.n_failed > self.n_failed and self.failing_since_ns is None:
+            self.failing_since_ns = live.elapsed_ns
+        return self.failing_since_ns is not None and live.elapsed_ns - self.failing_since_ns >= self.give_up_ns
+
+
+def _loop(
+    plan: Plan, address: Address, sink: Sink, window: _native.SharedWindow, n_threads: int, thread: int
+) -> _native.Loop:
+    n_connections = plan.connections // n_threads + (thread < plan.connections % n_threads)
+    loop = _native.Loop(plan.pool, window, n_connections=n_connections, wire=plan.wire, open_loop=plan.open_loop)
+    loop.set_address(address.family, address.host, address.port)
+    loop.set_limits(
+        warmup_ns=plan.warmup_ns,
+        warmup_requests=plan.warmup_requests,
+        duration_ns=plan.duration_ns,
+        drain_ns=plan.drain_ns,
+        timeout_ns=plan.timeout_ns,
+        thread=thread,
+        n_threads=n_threads,
+        fail_on_truncated=plan.fail_on_truncated,
+    )
+    loop.set_names(sink.run_tag.encode(), [operation.expects_tokens for operation in plan.operations])
+    return loop
+
+
+def _lines(plan: Plan, sink: Sink, fd: int) -> _native.Lines:
+    codes = {
+        "outcomes": [_json(one.name) for one in Outcome],
+        "phases": [_json(one.name) for one in Phase],
+        "stamps": [_json(one.name) for one in Stamp],
+        "finish_reasons": [b"null" if one is FinishReason.NONE else _json(one.name) for one in FinishReason],
+        "token_sources": [b"null" if one is TokenSource.NONE else _json(one.name) for one in TokenSource],
+    }
+    return _native.Lines(
+        fd,
+        os.fstat(fd).st_size,
+        sink.run_tag.encode(),
+        [_json(operation.name) for operation in plan.operations],
+        [operation.expects_tokens for operation in plan.operations],
+        codes,
+    )
+
+
+def _json(name: str) -> bytes:
+    return f'"{name.lower()}"'.encode()
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,197 @@
+"""Taps on aiohttp's connections: they count and date what passes, and change nothing of it."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from loadgen.records import NEVER
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+
+class Cut(Enum):
+    """Who ended the connection while it carried a request."""
+
+    BY_NOBODY = 0
+    BY_SERVER = 1
+    BY_CLIENT = 2  # the parser could make no sense of what came
+
+
+@dataclass(slots=True, eq=False)
+class Traffic:
+    """What one request saw of the connection that carried it. Instants are those of now_ns."""
+
+    now_ns: Callable[[], int]
+    n_to_write: int
+    on_sent: Callable[[], None]
+    connection: int = NEVER
+    n_written: int = 0
+    n_read: int = 0
+    sent_at_ns: int = NEVER
+    first_byte_at_ns: int = NEVER
+    last_read_at_ns: int = NEVER
+    cut: Cut = Cut.BY_NOBODY
+
+    def written(self) -> None:
+        """The kernel has everything that was written so far."""
+        if self.sent_at_ns == NEVER and self.n_written >= self.n_to_write:
+            self.sent_at_ns = self.now_ns()
+            self.on_sent()
+
+    def read(self, n_bytes: int) -> None:
+        self.last_read_at_ns = self.now_ns()
+        if self.n_read == 0:
+            self.first_byte_at_ns = self.last_read_at_ns
+        self.n_read += n_bytes
+
+
+CARRIED: ContextVar[Traffic | None] = ContextVar("CARRIED", default=None)
+"""The request that the running task sends: aiohttp's connect() is called in that task and knows nothing of it."""
+
+
+class Tap(asyncio.Protocol):
+    """Sits between a transport and aiohttp's protocol for it."""
+
+    def __init__(self, inner: "ResponseHandler", transport: asyncio.Transport, number: int) -> None:
+        self.number = number
+        self.traffic: Traffic | None = None
+        self._inner = inner
+        self._transport = transport
+        self._is_full = False  # the kernel takes nothing at the moment
+        transport.set_write_buffer_limits(high=0)  # so that pause and resume tell what the kernel has taken
+        transport.set_protocol(self)
+        inner.connection_made(TapTransport(self, transport))
+
+    def carry(self, traffic: Traffic) -> None:
+        self.traffic = traffic
+        traffic.connection = self.number
+
+    def leave(self) -> None:
+        self.traffic = None
+
+    def wrote(self, n_bytes: int) -> None:
+        if self.traffic is not None:
+            self.traffic.n_written += n_bytes
+            if not self._is_full and not self._transport.is_closing():
+                self.traffic.written()
+
+    def closing(self) -> None:
+        if self.traffic is not None and self.traffic.cut is Cut.BY_NOBODY:
+            self.traffic.cut = Cut.BY_CLIENT
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.traffic is not None and self.traffic.cut is Cut.BY_NOBODY:
+            self.traffic.cut = Cut.BY_SERVER
+        self._inner.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.traffic is None:
+            self._transport.close()  # bytes that answer nothing: what follows them could not be trusted
+            return
+        self.traffic.read(len(data))
+        self._inner.data_received(data)
+        if self.traffic is None and self._inner.should_close:
+            self._transport.close()  # the answer is whole, and something followed it
+
+    def eof_received(self) -> bool | None:
+        self._inner.eof_received()
+        return None
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        if self.traffic is not None:
+            self.traffic.written()
+        self._inner.resume_writing()
+
+
+class TapTransport(asyncio.Transport):
+    """What aiohttp writes to: the transport itself, but for a word to the tap."""
+
+    def __init__(self, tap: Tap, inner: asyncio.Transport) -> None:
+        super().__init__()
+        self.tap = tap
+        self._inner = inner
+
+    def write(self, data: Any) -> None:
+        self._inner.write(data)
+        self.tap.wrote(len(data))
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def close(self) -> None:
+        self.tap.closing()
+        self._inner.close()
+
+    def abort(self) -> None:
+        self.tap.closing()
+        self._inner.abort()
+
+    def is_closing(self) -> bool:
+        return self._inner.is_closing()
+
+    def is_reading(self) -> bool:
+        return self._inner.is_reading()
+
+    def pause_reading(self) -> None:
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._inner.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._inner.get_extra_info(name, default)
+
+    def get_write_buffer_size(self) -> int:
+        return self._inner.get_write_buffer_size()
+
+
+class TappedConnector(aiohttp.TCPConnector):
+    """Opens connections with a tap on each, numbered from 0, and ties each to the request that it carries."""
+
+    _numbers: count[int]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._numbers = count()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout
+    ) -> "Connection":
+        traffic = CARRIED.get()
+        if traffic is not None and traffic.connection != NEVER:
+            # aiohttp sends a GET again where the kept connection was closed under it. Here that is a failure
+            raise aiohttp.ServerDisconnectedError
+        connection = await super().connect(req, traces, timeout)
+        tap = self._tap(connection)
+        if traffic is not None:
+            tap.carry(traffic)
+            connection.add_callback(partial(_leave, tap, traffic))
+        return connection
+
+    def _tap(self, connection: "Connection") -> Tap:
+        transport, protocol = connection.transport, connection.protocol
+        if transport is None or protocol is None:
+            raise aiohttp.ServerDisconnectedError
+        if isinstance(transport, TapTransport):
+            return transport.tap
+        return Tap(protocol, transport, next(self._numbers))
+
+
+def _leave(tap: Tap, traffic: Traffic) -> None:
+    if tap.traffic is traffic:
+        tap.leave()

@@ -1,0 +1,17 @@
+"""Rates over the measured window. Tokens count where they arrive, so that ramp and drain fall out by themselves."""
+
+from loadgen.metrics.streaming import Arrivals
+from loadgen.metrics.window import Window
+
+
+def rate_per_s(count: float, window: Window) -> float | None:
+    """count / window length; None where the window is empty."""
+    return count / window.s if window.s else None
+
+
+def tokens_between(arrivals: Arrivals, from_ns: int, end_ns: int | None) -> float:
+    """Tokens that arrived at from_ns <= instant < end_ns. end_ns None: no end."""
+    inside = arrivals.at_ns >= from_ns
+    if end_ns is not None:
+        inside &= arrivals.at_ns < end_ns
+    return arrivals.n_tokens_of(inside)

@@ -1,0 +1,133 @@
+"""The plan of a run: what and when, drawn from the recipe's seed, and their digest."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loadgen.errors import RecipeError
+from loadgen.plan.arrivals import Instants, RateProfile, pauses, ramp, scheduled, steady, steps, until
+from loadgen.plan.choice import choices
+from loadgen.plan.model import Dues, Plan, Pool, Request, pool_of
+from loadgen.plan.streams import BLOCK
+from loadgen.recipe.load import Load
+from loadgen.recipe.model import Recipe
+from loadgen.recipe.workload import LlmWorkload
+from loadgen.units import ns_from_s
+
+if TYPE_CHECKING:
+    from loadgen.targets.base import Target
+
+MAX_POOL_BYTES = 512 << 20
+N_DIGESTED_DRAWS = 1024
+
+
+def build_plan(recipe: Recipe, target: "Target") -> Plan:
+    """Everything that the engine needs. After target.prepare(), whose findings shape the requests. Raises RecipeError."""
+    load = recipe.load
+    instants = build_instants(load, recipe.seed)
+    built = target.build_requests(_n_requests(load, instants))
+    pool = pool_of(_within_memory(built.requests))
+    choose = choices(recipe.seed, built.sizes, target.weights)
+
+    def draw(first: int, count: int) -> Dues:
+        when_ns = instants(first, count)
+        return Dues(choose(first, len(when_ns)), when_ns)
+
+    workload = recipe.workload
+    return Plan(
+        wire=target.wire,
+        pool=pool,
+        operations=target.operations,
+        draw=draw,
+        open_loop=load.mode == "open",
+        connections=load.n_connections,
+        threads=load.threads,
+        warmup_ns=ns_from_s(load.warmup_s),
+        warmup_requests=load.warmup_requests,
+        duration_ns=None if load.duration_s is None else ns_from_s(load.duration_s),
+        requests=load.requests,
+        drain_ns=ns_from_s(load.drain_s),
+        timeout_ns=ns_from_s(load.timeout_s),
+        give_up_ns=ns_from_s(load.give_up_s),
+        fail_on_truncated=isinstance(workload, LlmWorkload) and workload.fail_on_truncated,
+        seed=recipe.seed,
+        digest=_digest(pool, draw(0, N_DIGESTED_DRAWS), load),
+        dataset=built.dataset,
+    )
+
+
+def build_instants(load: Load, seed: int) -> Instants:
+    """When: the pauses of a closed loop; the schedule of an open one, which ends with its duration or its count."""
+    if load.mode == "closed":
+        return pauses(load.think_time_s or 0.0, load.n_connections)
+    burstiness = {"poisson": 1.0, "gamma": load.burstiness or 1.0}.get(load.arrival or "")
+    endless = scheduled(_profile(load), seed, burstiness)
+    n_warmup = load.warmup_requests or 0
+    warmup_ns = int(endless(n_warmup, 1)[0]) if n_warmup else ns_from_s(load.warmup_s)
+    end_ns = None if load.duration_s is None else warmup_ns + ns_from_s(load.duration_s)
+    if load.requests is None:
+        return until(endless, end_ns, None)
+    return until(endless, end_ns, load.requests + (n_warmup or _n_before(endless, warmup_ns)))
+
+
+def _profile(load: Load) -> RateProfile:
+    stages = [(stage.rate_per_s, stage.duration_s) for stage in load.stages or ()]
+    if load.arrival == "ramp":
+        return ramp(stages)
+    return steps(stages) if load.arrival == "steps" else steady(load.rate_per_s or 1.0)
+
+
+def _n_before(instants: Instants, instant_ns: int) -> int:
+    """How many arrivals are planned before an instant."""
+    n = 0
+    while True:
+        here = int(np.searchsorted(instants(n, BLOCK), instant_ns))
+        n += here
+        if here < BLOCK:
+            return n
+
+
+def _n_requests(load: Load, instants: Instants) -> int | None:
+    """How many requests will be sent, where that can be known. In an open loop more than a block's count as a block's."""
+    if load.mode == "open":
+        return len(instants(0, BLOCK))
+    if load.requests is None or load.warmup_s:
+        return None
+    return load.requests + (load.warmup_requests or 0)
+
+
+def _within_memory(requests: Iterator[Request]) -> Iterator[Request]:
+    n_bytes = 0
+    for request in requests:
+        n_bytes += len(request.raw)
+        if n_bytes > MAX_POOL_BYTES:
+            raise RecipeError(
+                f"workload.prompts: encoded they take more than the {MAX_POOL_BYTES >> 20} MiB that are held in memory; give fewer"
+            )
+        yield request
+
+
+def _digest(pool: Pool, first: Dues, load: Load) -> str:
+    """Over all that shapes the load: not over headers' values, which hold secrets and the address."""
+    content = hashlib.sha256()
+    raw = memoryview(pool.raw)
+    for from_byte, to_byte in zip(pool.from_byte[:-1].tolist(), pool.from_byte[1:].tolist(), strict=True):
+        content.update(_without_values(bytes(raw[from_byte:to_byte])))
+    for column in (pool.id_at >= 0, pool.nonce_at >= 0, pool.operation.astype("<i4")):
+        content.update(column.tobytes())
+    content.update(first.payload.astype("<u4").tobytes())
+    content.update(first.when_ns.astype("<i8").tobytes())
+    limits = load.model_dump(mode="json", exclude={"engine", "threads"})
+    content.update(json.dumps(limits, sort_keys=True).encode())
+    return content.hexdigest()
+
+
+def _without_values(request: bytes) -> bytes:
+    """A request with its headers' names alone."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    first_line, *headers = head.split(b"\r\n")
+    names = (header.partition(b":")[0].lower() for header in headers)
+    return b"\n".join((first_line, *sorted(names), body)) + b"\0"

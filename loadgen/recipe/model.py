@@ -1,0 +1,92 @@
+"""The whole recipe, typed and frozen. Only loader.py makes one; it has checked what holds between the sections."""
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainSerializer, PrivateAttr, WithJsonSchema
+
+from loadgen.recipe.base import NonNegativeFloat, Section, Text
+from loadgen.recipe.load import Load
+from loadgen.recipe.service import HttpService, LlmService, SimulatorService
+from loadgen.recipe.slo import Slo
+from loadgen.recipe.source import Source
+from loadgen.recipe.workload import HttpWorkload, LlmWorkload
+
+MAX_SEED = 2**53 - 1
+"""Beyond it tools that read JSON numbers as doubles would change the seed."""
+
+SloText = Annotated[
+    Slo, PlainSerializer(lambda slo: slo.expression, return_type=str), WithJsonSchema({"type": "string"})
+]
+Axis = Annotated[list[Any], Field(min_length=1)]
+
+
+class Recipe(Section):
+    """What is to be measured."""
+
+    name: Annotated[Text, Field(max_length=200)] = Field(
+        default="", description="Default: the file's name.", validate_default=False
+    )
+    description: str = Field(default="", description="The question that the run is to answer.")
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
+        default=0, description="Every random draw of the run comes from it."
+    )
+    target: Text = Field(
+        default="", description="The cluster's or host's name. Default: the host name.", validate_default=False
+    )
+    service: SimulatorService | LlmService | HttpService = Field(description="The service under test.")
+    workload: LlmWorkload | HttpWorkload = Field(default_factory=LlmWorkload, description="What each request asks for.")
+    load: Load = Field(default_factory=Load, description="How much load, in which shape, and for how long.")
+    sweep: dict[str, Axis] | None = Field(
+        default=None,
+        description="Any field by its dotted name with its values; several make a grid: {load.concurrency: [1, 2, 4]}.",
+    )
+    slo: Annotated[tuple[SloText, ...], Field(strict=False)] = Field(
+        default=(), description="Promises to hold: `p99_ttft < 500 ms`."
+    )
+    repeat: Literal[1] = Field(default=1, description="How often each point of a sweep is run.")
+    order: Literal["ascending"] = Field(
+        default="ascending", description="In which order the points of a sweep are run: as they are written."
+    )
+    pause_s: NonNegativeFloat = Field(default=0.0, description="Between the points of a sweep.")
+    record: Literal["all"] = Field(default="all", description="Which requests go to requests.jsonl.")
+
+    _source: Source = PrivateAttr()
+
+    def canonical(self) -> dict[str, Any]:
+        """The recipe as JSON, defaults filled in, that gives the same recipe again.
+
+        What came out of a variable stands as `${NAME}`; other secrets as `***`. Whole numbers are integers.
+        """
+        return self._source.as_written(self.model_dump(mode="json", exclude_none=True))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256, in hex, of the canonical JSON with its keys sorted."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def points(self) -> list[tuple[dict[str, Any], "Recipe"]]:
+        """Each point of the sweep in the order of running: its place on the axes, and its recipe, which has no sweep.
+
+        Without a sweep: one point, at {}.
+        """
+        return [({}, self)] if self.sweep is None else list(self._points)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that must not be written anywhere, and all that came out of a variable."""
+        return self._source.hidden()
+
+    def redacted(self, text: str) -> str:
+        """The text with every secret of this recipe, and all that came out of a variable, as `***`."""
+        return self._source.redacted(text)
+
+    _points: tuple[tuple[dict[str, Any], "Recipe"], ...] = PrivateAttr(default=())
+
+
+def recipe_schema() -> dict[str, Any]:
+    """The JSON Schema of a recipe, for editors."""
+    schema = Recipe.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "loadgen recipe"}

@@ -1,0 +1,137 @@
+"""The service under test: who it is, where it listens, and how to be let in."""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, model_validator
+
+from loadgen.recipe.base import DelayMs, PositiveInt, Section, Text, TokenCount
+from loadgen.recipe.secrets import MASK, masked, masked_url
+
+DEFAULT_URLS = {"ollama": "http://127.0.0.1:11434", "vllm": "http://127.0.0.1:8000"}
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PRINTABLE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
+
+
+def _checked_url(url: str) -> str:
+    """Raises ValueError. The value itself is left out of the message: it may hold a password."""
+    if re.search(r"[\s\x00-\x1f]", url):
+        raise ValueError("must be an address without blanks")
+    parts = urlsplit(url)  # raises ValueError for a broken IPv6 address
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must begin with http:// or https://")
+    if not parts.hostname:
+        raise ValueError("must name a host, such as http://127.0.0.1:8000")
+    if parts.query or parts.fragment:
+        raise ValueError("must have no query (?…) and no fragment (#…)")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must have a port between 0 and 65535, or none") from None
+    return url
+
+
+def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a header's name")
+        if not _PRINTABLE.fullmatch(value):
+            raise ValueError(f"the value of {name} must be one line")
+    return headers
+
+
+def _checked_key(key: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
+        raise ValueError("must be printable ASCII without blanks, and not empty")
+    return key
+
+
+Url = Annotated[str, AfterValidator(_checked_url), PlainSerializer(masked_url, return_type=str)]
+Headers = Annotated[
+    dict[str, str], AfterValidator(_checked_headers), PlainSerializer(masked, return_type=dict[str, str])
+]
+ApiKey = Annotated[SecretStr, AfterValidator(_checked_key), PlainSerializer(lambda _: MASK, return_type=str)]
+Free = Annotated[dict[str, Any], PlainSerializer(masked, return_type=dict[str, Any])]
+"""Any fields; what stands under a secret's name is masked wherever they are written."""
+
+
+class Tls(Section):
+    verify: bool = Field(default=True, description="Whether the server's certificate must be valid.")
+    ca_file: Text | None = Field(
+        default=None, description="A PEM file of the authorities to trust. Default: the system's."
+    )
+
+
+class ServiceSection(Section):
+    """What every service has."""
+
+    settings: Free = Field(
+        default_factory=dict, description="How the server was started: recorded and compared, never sent."
+    )
+
+
+class SimulatorService(ServiceSection):
+    """The embedded streaming server: starts and stops with the run."""
+
+    kind: Literal["simulator"] = Field(description="Which service this is.")
+    model: Text = Field(default="simulator", description="The model's name, as the simulator gives it.")
+    dialect: Literal["openai", "ollama"] = Field(
+        default="openai", description="Whose API the run speaks to the simulator."
+    )
+    ttft_ms: DelayMs = Field(
+        default=50.0, description="From a request's turn to its first token, in ms: a number or a distribution."
+    )
+    itl_ms: DelayMs = Field(
+        default=10.0, description="Between one token and the next, in ms: a number or a distribution."
+    )
+    output_tokens: TokenCount | None = Field(
+        default=None, description="Length of an answer. Default: as many tokens as the request asks for."
+    )
+    slots: PositiveInt | None = Field(
+        default=None, description="How many requests are served at once; the rest queue. Default: no limit."
+    )
+    error_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="Share of the requests that are answered with a 500."
+    )
+
+
+class HttpReached(ServiceSection):
+    """What every service has that is reached over HTTP."""
+
+    url: Url = Field(description="Where it listens.")
+    headers: Headers = Field(default_factory=dict, description="Sent with every request.")
+    tls: Tls = Field(default_factory=Tls, description="For an https address.")
+
+
+class LlmService(HttpReached):
+    """A server of language models."""
+
+    kind: Literal["ollama", "vllm", "openai"] = Field(description="Which service this is.")
+    model: Text = Field(description="The model's name, as the server knows it.")
+    api_key: ApiKey | None = Field(
+        default=None, description="Sent as `Authorization: Bearer …`; never written anywhere."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_address(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "url" not in fields and fields.get("kind") in DEFAULT_URLS:
+            return {**fields, "url": DEFAULT_URLS[fields["kind"]]}
+        return fields
+
+
+class HttpService(HttpReached):
+    """Any web server."""
+
+    kind: Literal["http"] = Field(description="Which service this is.")
+
+
+SERVICES: dict[str, type[SimulatorService | LlmService | HttpService]] = {
+    "simulator": SimulatorService,
+    "ollama": LlmService,
+    "vllm": LlmService,
+    "openai": LlmService,
+    "http": HttpService,
+}

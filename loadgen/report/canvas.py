@@ -1,0 +1,139 @@
+"""One look for every picture: a title that says the finding, a line that says what is drawn, a legend, grey-safe lines.
+
+matplotlib is imported only when something is drawn, without pyplot, and whatever a person's own matplotlibrc says.
+"""
+
+import logging
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, GREY, PALE = "#1a1a1a", "#5f5f5f", "#e3e3e3"
+
+WIDTH_PX, HEIGHT_PX, DPI = 1000, 560, 100
+
+FAILURE = "#D55E00"
+
+
+class Pen(NamedTuple):
+    """How one line is drawn. Colours: Okabe and Ito's palette for the colour-blind; dash and mark tell them apart in grey."""
+
+    colour: str
+    dash: Any
+    mark: str
+
+
+PENS = (
+    Pen("#0072B2", "-", "o"),
+    Pen("#D55E00", (0, (5, 1.5)), "s"),
+    Pen("#009E73", (0, (1.2, 1.2)), "^"),
+    Pen("#8C4A7E", (0, (6, 1.5, 1.2, 1.5)), "D"),
+    Pen("#B8860B", (0, (3, 1, 1, 1, 1, 1)), "v"),
+    Pen("#56B4E9", (0, (9, 2)), "P"),
+    Pen("#000000", "-", "X"),
+)
+
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": PALE,
+    "grid.linewidth": 0.8,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 10.5,
+    "lines.linewidth": 2.2,
+    "savefig.facecolor": "white",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Everything between is drawn in the one look; afterwards matplotlib's settings are what they were."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # a home that cannot be written costs matplotlib a warning and a temporary folder
+    try:
+        import matplotlib
+
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(STYLE)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def sheet(title: str, subtitle: str, heights: Sequence[float] = (1,), columns: int = 1) -> "tuple[Figure, list[Axes]]":
+    """An empty picture: panels one above the other (sharing the horizontal axis) or side by side (sharing the vertical one)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = len(heights)
+    height_px = HEIGHT_PX + 90 * (rows - 1)
+    figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), dpi=DPI)
+    FigureCanvasAgg(figure)
+    lines = textwrap.wrap(title, 78)[:2] or [""]
+    top_px = 14 + 24 * len(lines)
+    figure.text(
+        0.02, 1 - 14 / height_px, "\n".join(lines), va="top", size=15, weight="bold", color=INK, linespacing=1.15
+    )
+    figure.text(
+        0.02,
+        1 - (top_px + 4) / height_px,
+        textwrap.shorten(subtitle, 126, placeholder=" …"),
+        va="top",
+        size=10.5,
+        color=GREY,
+    )
+    room = {"left": 0.085, "right": 0.975, "bottom": 62 / height_px, "top": 1 - (top_px + 62) / height_px}
+    grid = figure.add_gridspec(rows, columns, height_ratios=list(heights), hspace=0.14, wspace=0.07, **room)
+    axes: list[Axes] = []
+    for place in range(rows * columns):
+        share = {"sharex": axes[0]} if axes and rows > 1 else {"sharey": axes[0]} if axes else {}
+        axes.append(figure.add_subplot(grid[place // columns, place % columns], **share))
+    for axis in axes[: (rows - 1) * columns]:
+        axis.tick_params(labelbottom=False)
+    return figure, axes
+
+
+def legend(figure: "Figure", axis: "Axes", columns: int = 6) -> None:
+    """Above the panels, so that it never lies on a line."""
+    handles, labels = axis.get_legend_handles_labels()
+    if handles:
+        top = axis.get_subplotspec().get_gridspec().get_grid_positions(figure)[1][0]  # type: ignore[union-attr]
+        place: Any = {"loc": "lower left", "bbox_to_anchor": (0.075, top + 0.002)}
+        figure.legend(handles, labels, ncols=columns, handlelength=3.2, columnspacing=1.8, borderpad=0.3, **place)
+
+
+def save(figure: "Figure", path: Path) -> Path:
+    """Written without date or version, so that the same figures give the same file."""
+    figure.align_ylabels()
+    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    return path
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, … from at or below `low` to at or above `high`; only the powers of ten where that would be too many."""
+    import math
+
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+    at_or_below = [tick for tick in ticks if tick <= low * 1.001] or ticks[:1]
+    at_or_above = [tick for tick in ticks if tick >= high * 0.999] or ticks[-1:]
+    return [tick for tick in ticks if at_or_below[-1] <= tick <= at_or_above[0]]

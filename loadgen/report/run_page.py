@@ -1,0 +1,250 @@
+"""report.md of one run: the verdict first, then the figures, then what was run and how to run it again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from loadgen.report.facts import Facts
+from loadgen.report.numbers import (
+    NEEDS_N,
+    PERCENTILES,
+    UNKNOWN,
+    count,
+    figure,
+    is_known,
+    is_supported,
+    ms,
+    per_s,
+    percent,
+    seconds,
+    shown_percentile,
+)
+from loadgen.report.slos import Limit
+from loadgen.report.verdict import Verdict
+from loadgen.report.words import LATENCIES, METRICS, OUTCOMES, cell, status_of, table
+
+PICTURES = {
+    "latency.png": "How long requests took: percentile curves of the first token and of the whole answer",
+    "itl.png": "Gaps between tokens: how often each length occurred",
+    "over_time.png": "Requests, tokens and failures per second over the run",
+    "in_flight.png": "Requests in flight over the run",
+}
+
+CLIENT_WORDS = {
+    "busy_ratio": ("share of the time in which its loop did not wait", percent),
+    "cpu_ratio": ("CPU it used, as a share of one core", percent),
+    "cpu_s": ("CPU time", seconds),
+    "p99_send_lag_ms": ("99 of 100 requests left at most so late", ms),
+    "p99_read_lag_ms": ("99 of 100 answers were read at most so long after their arrival", ms),
+    "stamp": ("what dated the arrivals", str),
+    "n_clock_steps": ("steps of the wall clock during the run", count),
+    "n_lost_records": ("records lost", count),
+}
+
+
+def run_page(facts: Facts, verdict: Verdict, plots: Sequence[str], missing: Mapping[str, str]) -> str:
+    """The whole page. plots: file names under plots/; missing: why a picture is not there."""
+    parts = [
+        [f"# {facts.benchmark_id}: {cell(facts.name)}", "", f"**{verdict.value}:** {verdict.sentence}"],
+        _description(facts),
+        _pictures(plots, ("latency.png",)),
+        _figures(facts),
+        _latencies(facts),
+        slo_section(facts.limits),
+        _failures(facts),
+        _other_pictures(plots, missing),
+        _what_was_run(facts),
+        _client(facts),
+        _again(facts),
+    ]
+    return "\n".join("\n".join([*part, ""]) for part in parts if part)
+
+
+def _description(facts: Facts) -> list[str]:
+    text = facts.recipe.get("description")
+    return [f"> {cell(text)}"] if text else []
+
+
+def _pictures(plots: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    return [f"![{PICTURES[name]}](plots/{name})" for name in wanted if name in plots]
+
+
+def _other_pictures(plots: Sequence[str], missing: Mapping[str, str]) -> list[str]:
+    shown = _pictures(plots, [name for name in PICTURES if name != "latency.png"])
+    absent = [f"There is no picture {name}: {why}." for name, why in missing.items()]
+    return ["## Pictures", "", "\n\n".join([*shown, *absent])] if shown or absent else []
+
+
+def _figures(facts: Facts) -> list[str]:
+    summary, requests = facts.summary, facts.requests
+    window = summary.get("window") or {}
+    succeeded = f"{count(facts.n_succeeded)} of {count(facts.n_finished)} ({percent(summary.get('success_ratio'))})"
+    rows = [
+        ("Measured for", seconds(window.get("s"))),
+        ("Requests answered well", succeeded if facts.n_finished else "none finished"),
+        ("Answers per second", per_s(summary.get("request_throughput_per_s"))),
+        ("Tokens per second", per_s(summary.get("output_throughput_per_s"))),
+        (
+            "Good answers per second (each within every limit)",
+            per_s(summary.get("goodput_per_s")) if facts.limits else UNKNOWN,
+        ),
+        ("Tokens in the prompts", count(summary.get("total_prompt_tokens"))),
+        ("Tokens in the answers", count(summary.get("total_output_tokens"))),
+        ("Tokens in one event of the stream", figure(summary.get("tokens_per_event"))),
+        ("Cut short because the run ended", count(requests.get("cancelled")) if requests.get("cancelled") else UNKNOWN),
+        ("In the warm-up, not counted", count(requests.get("warmup")) if requests.get("warmup") else UNKNOWN),
+    ]
+    return ["## Figures", "", *table(("what", "figure"), [row for row in rows if row[1] != UNKNOWN])]
+
+
+def _latencies(facts: Facts) -> list[str]:
+    named = [(name, metric) for name in LATENCIES if (metric := facts.metric(name)) is not None]
+    if not named:
+        return ["## Times", "", "No request succeeded, so there are no times to show."]
+    head = ("in ms", "samples", "mean", *PERCENTILES, "longest")
+    rows = [
+        (
+            f"{METRICS[name]} ({name})",
+            count(metric.get("n")),
+            figure(metric.get("mean")),
+            *(shown_percentile(metric, which) for which in PERCENTILES),
+            figure(metric.get("max")),
+        )
+        for name, metric in named
+    ]
+    note = "p99 is the time that 99 of 100 stayed within. Times count from the instant at which a request was due."
+    return ["## Times", "", *table(head, rows), "", note, *_bracket_note(facts, [metric for _, metric in named])]
+
+
+def _bracket_note(facts: Facts, metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    thin = [name for name in PERCENTILES if any(not is_supported(metric.get("n"), name) for metric in metrics)]
+    if not thin:
+        return []
+    needs = ", ".join(f"{name} {NEEDS_N[name]:,}" for name in thin)
+    return [f"In brackets: too few samples to rely on. Samples needed: {needs}."]
+
+
+def slo_section(limits: Sequence[Limit]) -> list[str]:
+    if not limits:
+        return ["## Limits", "", "The recipe sets no limits (`slo`), so nothing is judged."]
+    rows = [
+        (
+            f"{limit.name} ({limit.expression})",
+            limit.shown(limit.value) if is_known(limit.value) else "not measured",
+            str(limit.verdict),
+        )
+        for limit in limits
+    ]
+    return ["## Limits", "", *table(("limit", "measured", "verdict"), rows)]
+
+
+def _failures(facts: Facts) -> list[str]:
+    by_outcome = facts.requests.get("by_outcome") or {}
+    failed = {name: n for name, n in by_outcome.items() if name not in ("ok", "cancelled") and n}
+    if not failed:
+        return []
+    rows = [
+        (f"{OUTCOMES.get(name, name)} ({name})", count(n))
+        for name, n in sorted(failed.items(), key=lambda item: -item[1])
+    ]
+    return ["## What failed", "", *table(("how", "requests"), rows)]
+
+
+def _what_was_run(facts: Facts) -> list[str]:
+    run, recipe = facts.run, facts.recipe
+    plan, client = run.get("plan") or {}, (run.get("clients") or [{}])[0]
+    environment, sweep = run.get("environment") or {}, run.get("sweep") or {}
+    rows = [
+        (
+            "Recipe",
+            f"{facts.name}, hash {str(run.get('recipe_hash') or UNKNOWN)[:12]}, seed {recipe.get('seed', UNKNOWN)}",
+        ),
+        ("Service", f"{facts.service} at {facts.service_url}"),
+        ("Load", _load_text(facts)),
+        (
+            "Plan",
+            f"digest {str(plan.get('digest') or UNKNOWN)[:12]}, {(plan.get('dataset') or {}).get('name') or 'no dataset'}",
+        ),
+        (
+            "Part of a sweep",
+            f"point {sweep.get('point')} of {sweep.get('n_points')}, first {sweep.get('first_id')}"
+            if sweep
+            else UNKNOWN,
+        ),
+        ("Runs again", str(run.get("rerun_of") or UNKNOWN)),
+        ("Began", str(run.get("created_at") or UNKNOWN)),
+        ("Ended", str(run.get("ended_at") or UNKNOWN)),
+        ("Status", status_of(facts.status)),
+        ("Host", _host(client, environment)),
+        (
+            "Client",
+            f"loadgen {environment.get('loadgen_version', UNKNOWN)}, {client.get('engine') or 'unknown'} engine",
+        ),
+        ("Commit", commit_of(run)),
+    ]
+    return [
+        "## What was run",
+        "",
+        *left_table(("what", "value"), [row for row in rows if row[1] != UNKNOWN]),
+        *_notes(run),
+    ]
+
+
+def left_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """A Markdown table of texts: every column is set to the left."""
+    body = [f"| {' | '.join(map(cell, row))} |" for row in rows]
+    return [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |", *body]
+
+
+def _load_text(facts: Facts) -> str:
+    load = facts.recipe.get("load") or {}
+    loop = "open loop" if load.get("mode") == "open" else "closed loop"
+    ends = [f"for {seconds(load['duration_s'])}"] if is_known(load.get("duration_s")) else []
+    ends += [f"until {load['requests']:,} requests"] if is_known(load.get("requests")) else []
+    warmup = f", after {seconds(load['warmup_s'])} of warm-up" if load.get("warmup_s") else ""
+    return f"{facts.load}, {loop} {' or '.join(ends)}".rstrip() + warmup
+
+
+def _host(client: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    cpu = client.get("cpu_model") or environment.get("cpu")
+    cpus = f"{client['n_cpus']} x " if client.get("n_cpus") and cpu else ""
+    known = [client.get("hostname"), f"{cpus}{cpu}" if cpu else None, environment.get("os"), environment.get("kernel")]
+    python = f"Python {environment['python']}" if environment.get("python") else None
+    return ", ".join(str(part) for part in (*known, python) if part) or UNKNOWN
+
+
+def commit_of(run: Mapping[str, Any]) -> str:
+    if not run.get("git_commit"):
+        return "outside a git repository"
+    return f"{str(run['git_commit'])[:12]}{', with changes that are not committed' if run.get('git_dirty') else ''}"
+
+
+def _notes(run: Mapping[str, Any]) -> list[str]:
+    """What the target adapted to, where the run says so."""
+    notes = run.get("notes") or (run.get("service") or {}).get("notes") or []
+    return ["", *(f"- {cell(note)}" for note in notes)] if notes else []
+
+
+def _client(facts: Facts) -> list[str]:
+    """Raw figures of the load generator itself: whether it, and not the service, set the pace."""
+    client = facts.summary.get("client") or {}
+    rows = [
+        (words, shown(client[name])) for name, (words, shown) in CLIENT_WORDS.items() if client.get(name) is not None
+    ]
+    if not rows:
+        return []
+    reasons = [f"- {cell(reason)}" for reason in client.get("reasons") or []]
+    judged = [f"Its own verdict: {cell(client['verdict'])}.", ""] if client.get("verdict") else []
+    intro = "The load generator watches itself: if it is busy or late, the figures are partly its own."
+    return [
+        "## The load generator itself",
+        "",
+        intro,
+        "",
+        *judged,
+        *table(("what", "figure"), rows),
+        *(["", *reasons] if reasons else []),
+    ]
+
+
+def _again(facts: Facts) -> list[str]:
+    return ["## Run it again", "", "```sh", f"loadgen --rerun {facts.benchmark_id}", "```"]

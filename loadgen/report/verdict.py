@@ -1,0 +1,99 @@
+"""What a run comes to, in one sentence that can be read aloud."""
+
+from dataclasses import dataclass
+
+from loadgen.report.facts import COMPLETE, FAILED, INTERRUPTED, Facts
+from loadgen.report.numbers import figure, is_known, ms, percentile, plain
+from loadgen.report.slos import FAIL, PASS, Limit
+from loadgen.report.words import OUTCOMES, plural
+
+NO_SLO, NO_RESULT = "NO SLO", "NO RESULT"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """value: PASS, FAIL, NO SLO (nothing to hold it against) or NO RESULT (nothing was measured)."""
+
+    value: str
+    sentence: str
+
+    @property
+    def line(self) -> str:
+        return f"{self.value}: {self.sentence}"
+
+
+def verdict_of(facts: Facts) -> Verdict:
+    """The three-valued verdicts of each SLO are taken from the summary; this only sums them up."""
+    verdict = _judged(facts)
+    ending = _ending(facts)
+    return Verdict(verdict.value, f"{verdict.sentence} {ending}" if ending else verdict.sentence)
+
+
+def _judged(facts: Facts) -> Verdict:
+    if not facts.n_finished:
+        return Verdict(NO_RESULT, f"no request was finished in the measured window, with {facts.load}.")
+    if not facts.n_succeeded:
+        return Verdict(
+            FAIL, f"none of {plural(facts.n_finished, 'request')} succeeded, with {facts.load}{_reason(facts)}."
+        )
+    limits = facts.limits
+    if not limits:
+        return Verdict(NO_SLO, f"no limits were set. With {facts.load} it gave {headline(facts)}.")
+    broken = [limit for limit in limits if not limit.holds]
+    if broken:
+        says = f"{len(broken)} of {plural(len(limits), 'limit')} broken with {facts.load}: {'; '.join(map(stated, broken))}."
+        return Verdict(FAIL, f"{says} It gave {headline(facts)}.")
+    all_hold = {1: "the limit holds", 2: "both limits hold"}.get(len(limits), f"all {len(limits)} limits hold")
+    return Verdict(PASS, f"{all_hold} with {facts.load}: {headline(facts)}.")
+
+
+def stated(limit: Limit) -> str:
+    """p99 time to first token is 613 ms (limit: < 500 ms)."""
+    bound = f"{limit.op} {limit.shown(limit.threshold) if not limit.is_time else plain(limit.threshold) + ' ms'}"
+    if limit.value is None:
+        return f"{limit.name} could not be measured (limit: {bound})"
+    return f"{limit.name} is {limit.shown(limit.value)} (limit: {bound})"
+
+
+def headline(facts: Facts) -> str:
+    """12.3 answers and 789 tokens per second, first token in 98 ms (p50) to 213 ms (p99), no failures."""
+    name, words = ("ttft", "first token") if facts.metric("ttft") else ("e2e", "whole answer")
+    p50, p99 = (percentile(facts.metric(name), which) for which in ("p50", "p99"))
+    times = f"{words} in {ms(p50)} (p50) to {ms(p99)} (p99)" if p99 is not None else ""
+    return ", ".join(part for part in (rates(facts), times, failures(facts)) if part)
+
+
+def rates(facts: Facts) -> str:
+    """12.3 answers and 789 tokens per second; empty where the window has no length."""
+    answers, tokens = (facts.summary.get(f"{name}_throughput_per_s") for name in ("request", "output"))
+    if not is_known(answers):
+        return ""
+    return f"{figure(answers)} answers{f' and {figure(tokens)} tokens' if facts.has_tokens and is_known(tokens) else ''} per second"
+
+
+def failures(facts: Facts) -> str:
+    if not facts.n_failed:
+        return "no failures"
+    return f"{facts.n_failed:,} of {plural(facts.n_finished, 'request')} failed"
+
+
+def _reason(facts: Facts) -> str:
+    failed = {
+        name: n for name, n in (facts.requests.get("by_outcome") or {}).items() if name not in ("ok", "cancelled") and n
+    }
+    if not failed:
+        return ""
+    name = max(failed, key=lambda outcome: int(failed[outcome]))
+    return f"; mostly: {OUTCOMES.get(name, name)}"
+
+
+def _ending(facts: Facts) -> str:
+    if facts.status == COMPLETE:
+        return ""
+    measured = (facts.summary.get("window") or {}).get("s")
+    so_far = f" after {figure(measured)} s of its window" if is_known(measured) and measured > 0 else ""
+    if facts.status == INTERRUPTED:
+        return f"The run was stopped by hand{so_far}: these figures cover what there is."
+    if facts.status == FAILED:
+        return f"The run failed{so_far}: these figures cover what there is."
+    return f"The run was killed or is still going{so_far}: these figures are counted from the requests on disk."

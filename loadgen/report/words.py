@@ -1,0 +1,125 @@
+"""What things are called in a report: plain words for the names in the bundle's files."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from loadgen.report.numbers import UNKNOWN, is_known, plain
+
+METRICS = {
+    "ttft": "time to first token",
+    "service_ttft": "time to first token, from the send",
+    "itl": "gap between tokens",
+    "tpot": "time per output token",
+    "e2e": "time to the whole answer",
+    "service_e2e": "time to the whole answer, from the send",
+    "send_lag": "lateness of the send",
+    "read_lag": "lateness of the read",
+}
+
+LATENCIES = ("ttft", "itl", "tpot", "e2e", "service_ttft", "service_e2e")
+
+OUTCOMES = {
+    "rate_limited": "turned away (429)",
+    "server_error": "server error (5xx)",
+    "client_error": "refused as a wrong request (4xx)",
+    "connect_failed": "no connection",
+    "reset": "connection cut by the server",
+    "timeout": "no answer in time",
+    "protocol_error": "an answer that breaks the protocol",
+    "stream_error": "an error in the middle of the answer",
+    "empty_output": "an answer without content",
+    "truncated": "cut off at the length limit",
+    "context_length_exceeded": "prompt too long for the model",
+    "refused": "refused by the model",
+    "wrong_answer": "wrong answer",
+    "cancelled": "the run ended first",
+}
+
+STATUSES = {
+    "complete": "complete",
+    "interrupted": "stopped by hand",
+    "failed": "failed",
+    "running": "killed or still running",
+}
+
+RATES = {
+    "request_throughput": "answers per second",
+    "output_throughput": "tokens per second",
+    "goodput": "good answers per second",
+    "success_ratio": "share of answers that succeeded",
+    "error_ratio": "share of requests that failed",
+    "recall": "recall",
+}
+
+LOAD_FIELDS = {"load.concurrency": "clients at once", "load.rate_per_s": "requests sent per second"}
+
+
+def status_of(status: Any) -> str:
+    return STATUSES.get(str(status), str(status))
+
+
+def plural(n: float, one: str, many: str = "") -> str:
+    """1 client, 8 clients, 1,500 clients."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def load_of(recipe: Mapping[str, Any]) -> str:
+    """The load in a few words: 8 clients; 200 requests/s (poisson)."""
+    load = recipe.get("load") or {}
+    if load.get("mode") == "open":
+        rate, arrival = load.get("rate_per_s"), load.get("arrival") or "constant"
+        kind = arrival.get("kind", "") if isinstance(arrival, Mapping) else arrival
+        return f"{plain(rate)} requests/s ({kind})" if is_known(rate) else f"a schedule of arrivals ({kind})"
+    n = load.get("concurrency")
+    return plural(n, "client") if is_known(n) else "an unknown load"
+
+
+def axis_value(value: Any) -> str:
+    """A sweep's value as people write it."""
+    if is_known(value):
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
+    return UNKNOWN if value is None else str(value)
+
+
+def load_phrase(axes: Mapping[str, Any]) -> str:
+    """Where in a sweep: 8 clients; 8 clients, workload.output_tokens 64."""
+    return ", ".join(_axis_phrase(name, value) for name, value in axes.items()) or "the one load"
+
+
+def _axis_phrase(name: str, value: Any) -> str:
+    if name == "load.concurrency" and is_known(value):
+        return plural(value, "client")
+    if name == "load.rate_per_s" and is_known(value):
+        return f"{axis_value(value)} requests/s"
+    return f"{name} {axis_value(value)}"
+
+
+def axis_label(name: str) -> str:
+    """For under an axis: clients at once (load.concurrency)."""
+    return f"{LOAD_FIELDS[name]} ({name})" if name in LOAD_FIELDS else name
+
+
+def without_secrets(url: Any) -> str:
+    """The URL without user, password and query: a bundle has none, but a report is what people publish."""
+    if not url:
+        return UNKNOWN
+    try:
+        parts = urlsplit(str(url))
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return UNKNOWN
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def cell(text: Any) -> str:
+    """Text that stays one cell of a Markdown table."""
+    clean = re.sub(r"\s+", " ", str(text)).strip()
+    return clean.replace("|", "\\|").replace("<", "&lt;") or UNKNOWN
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """A Markdown table; every column after the first is set to the right."""
+    rule = ("---", *("---:" for _ in head[1:]))
+    return [f"| {' | '.join(row)} |" for row in (head, rule, *(tuple(map(cell, row)) for row in rows))]

@@ -1,0 +1,74 @@
+"""Any server that speaks OpenAI's API. Source: the OpenAI API reference, chat completions, completions and embeddings."""
+
+import re
+from typing import Any, ClassVar
+
+from loadgen.plan.files import Prompt
+from loadgen.plan.model import Wire
+from loadgen.targets.llm import LlmTarget, chat_messages, plain_text
+
+_PLACES = {
+    "chat": "chat/completions",
+    "completion": "completions",
+    "generate": "completions",
+    "embeddings": "embeddings",
+}
+_VERSION_SEGMENT = re.compile(r"/v\d+[a-z0-9]*(/|$)")
+
+
+class OpenAiTarget(LlmTarget):
+    """service.url may end with /v1, or not; whatever version its path names is kept."""
+
+    wire: Wire = Wire.OPENAI
+    optional_fields: ClassVar[tuple[str, ...]] = ("stream_options", "ignore_eos")
+
+    @property
+    def base_path(self) -> str:
+        path = self.url.path
+        for place in _PLACES.values():
+            path = path.removesuffix(f"/{place}")
+        return path if _VERSION_SEGMENT.search(path) else f"{path}/v1"
+
+    def path(self, operation: str) -> str:
+        return f"{self.base_path}/{_PLACES[operation]}"
+
+    def body(self, operation: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
+        if operation == "embeddings":
+            return {"model": self.service.model, "input": plain_text(prompt, operation), **self.workload.options}
+        asked = self._chat(prompt) if operation == "chat" else self._completion(prompt, operation)
+        return {"model": self.service.model, **asked, **self._how(output_tokens), **self.workload.options}
+
+    def _chat(self, prompt: Prompt) -> dict[str, Any]:
+        return {"messages": chat_messages(prompt, self.workload.system)}
+
+    def _completion(self, prompt: Prompt, operation: str) -> dict[str, Any]:
+        text = plain_text(prompt, operation)
+        return {"prompt": f"{self.workload.system}\n\n{text}" if self.workload.system else text}
+
+    def _how(self, output_tokens: int) -> dict[str, Any]:
+        how: dict[str, Any] = {"stream": self.workload.stream}
+        if "max_completion_tokens" not in self.workload.options:
+            how["max_tokens"] = output_tokens
+        if self.workload.stream:
+            how["stream_options"] = {"include_usage": True}
+        if self.workload.ignore_eos:
+            how["ignore_eos"] = True
+        return how
+
+    def has_usage(self, event: Any) -> bool:
+        return isinstance(event, dict) and isinstance(event.get("usage"), dict)
+
+    def model_names(self) -> list[str] | None:
+        entries = self._models()
+        return None if entries is None else [str(entry["id"]) for entry in entries]
+
+    def _models(self) -> list[dict[str, Any]] | None:
+        listing = self.get(f"{self.base_path}/models")
+        entries = listing.get("data") if isinstance(listing, dict) else None
+        if not isinstance(entries, list):
+            return None
+        return [entry for entry in entries if isinstance(entry, dict) and "id" in entry]
+
+    def describe(self) -> dict[str, Any]:
+        entries = self._models() or []
+        return {"model_details": next((entry for entry in entries if self.is_same_model(entry["id"])), None)}

@@ -1,0 +1,228 @@
+"""Reaching a service and asking it something before the load: blocking, for a thread of its own.
+
+With the standard library's client, which is read long before the first send: a heavier one would cost the run CPU.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+
+from loadgen.engine.contract import Address
+from loadgen.errors import TargetError
+from loadgen.recipe.service import Tls
+from loadgen.targets.url import ServiceUrl
+
+CONNECT_TIMEOUT_S = 10.0
+STREAM_READ_S = 5.0
+"""How long the probe goes on reading an answer that comes bit by bit; beyond it enough is known."""
+
+MAX_ANSWER_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service said. complete: it was read to its end."""
+
+    status: int
+    content_type: str
+    body: bytes
+    complete: bool
+    location: str | None = None
+    retry_after: str | None = None
+
+    @cached_property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON; None where it is none."""
+        import orjson
+
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+    @property
+    def is_html(self) -> bool:
+        return "html" in self.content_type or self.body[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+    @property
+    def reason(self) -> str:
+        """What the service gives as its reason, in one line."""
+        return _one_line("an HTML page" if self.is_html else _said(self.json) or self.text)
+
+
+def reach(url: ServiceUrl, tls: Tls) -> Address:
+    """The first of the name's addresses, of both families, that takes a connection. Raises TargetError."""
+    failures: list[OSError] = []
+    for family, _kind, _protocol, _name, place in _resolve(url):
+        try:
+            socket.create_connection(place[:2], CONNECT_TIMEOUT_S).close()
+        except OSError as error:
+            failures.append(error)
+            continue
+        return Address(
+            family=family,
+            host=str(place[0]),
+            port=url.port,
+            server_name=url.host,
+            tls=url.tls,
+            tls_verify=tls.verify,
+            tls_ca_file=tls.ca_file,
+        )
+    raise TargetError(f"{url.public}: {_why_unreachable(failures[0])}")
+
+
+def _resolve(url: ServiceUrl) -> Iterable[tuple[int, int, int, str, Any]]:
+    try:
+        return socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TargetError(f"{url.public}: the name {url.host} does not resolve ({reason})") from None
+
+
+def _why_unreachable(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused: nothing listens there; is the service running, and is the port right?"
+    if isinstance(error, TimeoutError):
+        return f"no connection within {CONNECT_TIMEOUT_S:g} s"
+    return f"cannot be reached: {error.strerror or error}"
+
+
+def ask(url: ServiceUrl, address: Address, raw: bytes, timeout_s: float) -> Answer:
+    """Send one request on a connection of its own and read the answer.
+
+    timeout_s: until the answer's head has come. Raises TargetError.
+    """
+    try:
+        with _connected(address) as connection:
+            connection.settimeout(timeout_s)
+            connection.sendall(raw)
+            return _read_answer(connection, "HEAD" if raw.startswith(b"HEAD") else "GET")
+    except TimeoutError:
+        raise TargetError(f"{url.public}: no answer within {timeout_s:g} s") from None
+    except ssl.SSLError as error:
+        raise TargetError(f"{url.public}: {_why_no_tls(error)}") from None
+    except (HTTPException, ValueError, OSError) as error:
+        if not address.tls and _speaks_tls(address):
+            raise TargetError(_wants_tls(url)) from None
+        raise TargetError(f"{url.public}: does not answer in HTTP ({_one_line(str(error) or type(error).__name__)})") from None
+
+
+def check_scheme(url: ServiceUrl, answer: Answer) -> None:
+    """Raises TargetError where a server says, in plain HTTP, that its port wants TLS."""
+    if not url.tls and answer.status == 400 and "https" in answer.text[:1000].lower():
+        raise TargetError(_wants_tls(url))
+
+
+def _wants_tls(url: ServiceUrl) -> str:
+    return f"{url.public}: this port speaks TLS: write https:// in service.url"
+
+
+def _connected(address: Address) -> socket.socket:
+    connection = socket.create_connection((address.host, address.port), CONNECT_TIMEOUT_S)
+    if not address.tls:
+        return connection
+    try:
+        return _context(address).wrap_socket(connection, server_hostname=address.server_name)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _context(address: Address) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=address.tls_ca_file)
+    except OSError as error:
+        raise TargetError(f"service.tls.ca_file: {address.tls_ca_file}: {error.strerror or error}") from None
+    if not address.tls_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _speaks_tls(address: Address) -> bool:
+    """Whether the port answers a TLS handshake, whatever its certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((address.host, address.port), CONNECT_TIMEOUT_S) as connection:
+            context.wrap_socket(connection, server_hostname=address.server_name).close()
+    except OSError:
+        return False
+    return True
+
+
+def _why_no_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not accepted ({error.verify_message}): name its authority in service.tls.ca_file, "
+            "or say service.tls.verify: false"
+        )
+    if error.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "PACKET_LENGTH_TOO_LONG"):
+        return "this port does not speak TLS: write http:// in service.url"
+    return f"no TLS connection ({error.reason or error})"
+
+
+def _read_answer(connection: socket.socket, method: str) -> Answer:
+    response = HTTPResponse(connection, method=method)
+    try:
+        response.begin()
+        body, complete = _read_body(connection, response)
+        return Answer(
+            status=response.status,
+            content_type=(response.getheader("Content-Type") or "").lower(),
+            body=body,
+            complete=complete,
+            location=response.getheader("Location"),
+            retry_after=response.getheader("Retry-After"),
+        )
+    finally:
+        response.close()
+
+
+def _read_body(connection: socket.socket, response: HTTPResponse) -> tuple[bytes, bool]:
+    """The body, and whether it was read to its end."""
+    parts: list[bytes] = []
+    stop_at_s = time.monotonic() + STREAM_READ_S
+    n_bytes = 0
+    while n_bytes < MAX_ANSWER_BYTES and (left_s := stop_at_s - time.monotonic()) > 0:
+        connection.settimeout(left_s)
+        try:
+            part = response.read1(65536)
+        except TimeoutError:
+            break
+        if not part:
+            return b"".join(parts), True
+        parts.append(part)
+        n_bytes += len(part)
+    return b"".join(parts), False
+
+
+def _said(content: Any) -> str:
+    """The message of an error body: OpenAI's {error: {message}}, Ollama's {error}, FastAPI's {detail}."""
+    if isinstance(content, dict):
+        return next((_said(content[name]) for name in ("error", "message", "detail", "msg") if content.get(name)), "")
+    if isinstance(content, list):
+        return "; ".join(filter(None, (_said_of_entry(entry) for entry in content)))
+    return content if isinstance(content, str) else ""
+
+
+def _said_of_entry(entry: Any) -> str:
+    """FastAPI's list has where it stands (loc) and what is wrong (msg)."""
+    if isinstance(entry, dict) and isinstance(entry.get("loc"), list):
+        return f"{'.'.join(str(part) for part in entry['loc'])}: {entry.get('msg', '')}"
+    return _said(entry)
+
+
+def _one_line(text: str, longest: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
