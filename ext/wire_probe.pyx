@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t
 from wire.answer cimport AnswerReader, answer_feed, answer_finish, answer_reset
 from wire.codes cimport (N_REASONS, WIRE_BODY, WIRE_DONE, WIRE_ERROR, WIRE_EVENT, WIRE_HEAD, WIRE_MORE, Span,
                          wire_reason)
-from wire.error_text cimport ErrorText, error_text_feed, error_text_reset, error_text_start
+from wire.error_text cimport ERROR_TEXT_BYTES, ErrorText, error_text_feed, error_text_reset, error_text_start
 from wire.http1 cimport Http1Parser, http1_eof, http1_feed, http1_reset
 from wire.json_facts cimport JsonFacts
 from wire.json_number cimport JsonNumber, number_feed, number_is_complete, number_start, number_value
@@ -165,7 +165,7 @@ cdef dict _facts(JsonFacts* facts):
         "load_ns": facts.load_ns,
         "prompt_eval_ns": facts.prompt_eval_ns,
         "eval_ns": facts.eval_ns,
-        "error": facts.error.text[:],
+        "error": facts.error.text[:ERROR_TEXT_BYTES].rstrip(b"\0"),
         "names_context_length": bool(facts.error.names_context_length),
     }
 
@@ -193,7 +193,7 @@ def error_text(chunks):
     for chunk in chunks:
         at = chunk
         error_text_feed(&error, at, len(chunk))
-    return error.text[:], bool(error.names_context_length)
+    return error.text[:ERROR_TEXT_BYTES].rstrip(b"\0"), bool(error.names_context_length)
 
 
 def answer(chunks, framing):
@@ -233,7 +233,7 @@ cdef dict _known(AnswerReader* reader):
         "prompt_tokens": reader.prompt_tokens,
         "output_tokens": reader.output_tokens,
         "has_error": bool(reader.has_error),
-        "error": reader.error[:],
+        "error": reader.error[:ERROR_TEXT_BYTES].rstrip(b"\0"),
         "context_length_exceeded": bool(reader.context_length_exceeded),
         "is_refusal": bool(reader.is_refusal),
         "is_done": bool(reader.is_done),

@@ -1,15 +1,15 @@
 """One run, from the recipe to the bundle: the only file that knows the whole chain."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from loadgen.bundle import Bundle, open_bundle
 from loadgen.bundle.environment import describe_client, describe_environment, git_state
 from loadgen.bundle.write import BundleWriter, RunDescription, create_bundle
 from loadgen.engine import Ending, Engine, Live, Why, choose_engine
-from loadgen.errors import EngineError, TargetError
+from loadgen.errors import EngineError, LoadgenError, TargetError
 from loadgen.metrics import Tally
 from loadgen.plan import build_plan
 from loadgen.plan.model import Plan
@@ -25,13 +25,23 @@ STATUS = {Why.DONE: "complete", Why.STOPPED: "interrupted", Why.GAVE_UP: "failed
 class Place:
     """Where a run stands among others, and where its files go.
 
-    recipe_folder: whose git commit is recorded. sweep: run.json's entry, and `point` counts from 0.
+    recipe_folder: whose git commit is recorded. sweep: run.json's entry; its first_id None: this run is the first.
     """
 
     results: Path = Path("results")
     recipe_folder: Path = Path()
     rerun_of: str | None = None
     sweep: dict[str, Any] | None = None
+
+    def at(self, sweep: dict[str, Any] | None) -> "Place":
+        return replace(self, sweep=sweep)
+
+
+class Measured(NamedTuple):
+    """A run that is over: its bundle, and its figures as they were counted."""
+
+    bundle: Bundle
+    tally: Tally
 
 
 class Watch:
@@ -86,8 +96,8 @@ class RunSink:
         self.tally.add(block)
 
 
-async def run_once(recipe: Recipe, place: Place, watch: Watch) -> Bundle:
-    """Run a recipe without a sweep and return its bundle.
+async def run_once(recipe: Recipe, place: Place, watch: Watch) -> Measured:
+    """Run a recipe without a sweep.
 
     Raises TargetError before anything is measured (the service cannot be used), EngineError where this host cannot go on. A run
     that ends badly is a bundle whose status says so.
@@ -101,17 +111,17 @@ async def run_once(recipe: Recipe, place: Place, watch: Watch) -> Bundle:
         plan = build_plan(recipe, target)
         engine = choose_engine(recipe.load.engine, readiness.address)
         writer = create_bundle(place.results, _now(), recipe.redacted)
-        writer.open_run(_describe(recipe, place, plan, engine, readiness), _now())
-        bundle = await _carry(recipe, writer, plan, engine, readiness, watch)
+        writer.open_run(_describe(recipe, place, writer.id, plan, engine, readiness), _now())
+        measured = await _carry(recipe, writer, plan, engine, readiness, watch)
     finally:
         await target.close()
-    watch.ran(bundle)
-    return bundle
+    watch.ran(measured.bundle)
+    return measured
 
 
 async def _carry(
     recipe: Recipe, writer: BundleWriter, plan: Plan, engine: Engine, readiness: Readiness, watch: Watch
-) -> Bundle:
+) -> Measured:
     """Fire, and close the bundle whatever happens."""
     tally = Tally(plan.operations, recipe.slo)
     sink = RunSink(writer.requests_path, writer.id, tally, plan.duration_ns)
@@ -135,7 +145,7 @@ async def _carry(
         started_at_unix_ns=ending.started_at_unix_ns,
         notes=notes,
     )
-    return open_bundle(writer.folder)
+    return Measured(open_bundle(writer.folder, writer.folder.parent), tally)
 
 
 def _status_of(ending: Ending, tally: Tally) -> str:
@@ -164,7 +174,9 @@ def _failures(tally: Tally) -> str:
     return ", ".join(f"{n} {outcome}" for outcome, n in tally.by_outcome.items() if outcome != "ok") or "none in the window"
 
 
-def _describe(recipe: Recipe, place: Place, plan: Plan, engine: Engine, readiness: Readiness) -> RunDescription:
+def _describe(
+    recipe: Recipe, place: Place, run_id: str, plan: Plan, engine: Engine, readiness: Readiness
+) -> RunDescription:
     git_commit, git_dirty = git_state(place.recipe_folder)
     return RunDescription(
         recipe=recipe.canonical(),
@@ -183,7 +195,7 @@ def _describe(recipe: Recipe, place: Place, plan: Plan, engine: Engine, readines
         git_commit=git_commit,
         git_dirty=git_dirty,
         rerun_of=place.rerun_of,
-        sweep=place.sweep,
+        sweep=place.sweep and {**place.sweep, "first_id": place.sweep["first_id"] or run_id},
         notes=readiness.notes,
     )
 
@@ -192,12 +204,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def raise_for(bundle: Bundle) -> None:
-    """Turn a bundle that failed into the error whose exit code it deserves. The bundle stays as it is."""
+def error_of(bundle: Bundle) -> LoadgenError | None:
+    """What a failed bundle's command line ends with; None where it did not fail."""
     if bundle.status != "failed":
-        return
+        return None
     notes = bundle.run["notes"]
-    why = notes[-1] if notes else "the run failed"
-    if any("requests.jsonl" in note for note in notes):
-        raise EngineError(f"{bundle.id}: {why}")
-    raise TargetError(f"{bundle.id}: {why}")
+    kind = EngineError if any("requests.jsonl" in note for note in notes) else TargetError
+    return kind(f"{bundle.id}: {notes[-1] if notes else 'the run failed'}")

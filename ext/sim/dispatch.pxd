@@ -147,11 +147,11 @@ cdef inline void dispatch(Server* server, Conn* conn) noexcept nogil:
     conn.closes = not conn.head.keep_alive
     conn.fault = <uint8_t>fault_of_name(conn.head.fault, conn.head.n_fault)
     if route == NULL:
-        say_page(server, conn, &server.pages[PAGE_NOT_FOUND], without_body)
+        say_page(server, conn, &server.pages[<int>PAGE_NOT_FOUND], without_body)
         return
     conn.family = <uint8_t>route.family
     if not (route.methods >> conn.head.method) & 1:
-        say_page(server, conn, &server.pages[PAGE_BAD_METHOD], without_body)
+        say_page(server, conn, &server.pages[<int>PAGE_BAD_METHOD], without_body)
     elif route.operation == OP_METRICS:
         say_metrics(server, conn)
     elif route.operation != OP_FIXED:

@@ -39,7 +39,7 @@ cdef inline size_t eat(Server* server, Conn* conn, const uint8_t* data, size_t n
     if conn.head.broken or conn.head.n_bytes >= HEAD_BYTES:
         conn.closes = 1
         conn.fault = 0
-        say_page(server, conn, &server.pages[PAGE_BAD_REQUEST if conn.head.broken else PAGE_HEAD_TOO_LONG], False)
+        say_page(server, conn, &server.pages[<int>(PAGE_BAD_REQUEST if conn.head.broken else PAGE_HEAD_TOO_LONG)], False)
         return n
     if conn.head.wants_continue and conn.state != CONN_HEAD:
         conn.head.wants_continue = 0

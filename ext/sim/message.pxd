@@ -16,22 +16,23 @@ cdef enum:
 
 cdef enum Field:
     FIELD_END = 0
-    FIELD_ID = c'I'
-    FIELD_CREATED = c'C'            # Unix seconds
-    FIELD_TOKEN = c'N'              # number of this token, from 1
-    FIELD_TIME = c'T'               # ISO instant of this message
-    FIELD_PROMPT_TOKENS = c'P'
-    FIELD_OUTPUT_TOKENS = c'O'
-    FIELD_ALL_TOKENS = c'S'
-    FIELD_REASON = c'R'             # stop or length
-    FIELD_TEXT = c'X'               # the whole answer: " tok1 tok2 ..."
-    FIELD_CONNECTION = c'K'         # "Connection: close" and its line end, if it will be closed
-    FIELD_TOTAL_NS = c'D'
-    FIELD_QUEUE_NS = c'Q'
-    FIELD_PROMPT_NS = c'E'
-    FIELD_EVAL_NS = c'G'
-    FIELD_VECTORS = c'V'            # embeddings, comma-separated, as objects
-    FIELD_BARE_VECTORS = c'W'       # embeddings, comma-separated, as arrays
+    FIELD_ID = 73               # I
+    FIELD_CREATED = 67          # C: Unix seconds
+    FIELD_TOKEN = 78            # N: number of this token, from 1
+    FIELD_TIME = 84             # T: ISO instant of this message
+    FIELD_PROMPT_TOKENS = 80    # P
+    FIELD_OUTPUT_TOKENS = 79    # O
+    FIELD_ALL_TOKENS = 83       # S
+    FIELD_REASON = 82           # R: stop or length
+    FIELD_TEXT = 88             # X: the whole answer: " tok1 tok2 ..."
+    FIELD_CONNECTION = 75       # K: "Connection: close" and its line end, if it will be closed
+    FIELD_TOTAL_NS = 68         # D
+    FIELD_QUEUE_NS = 81         # Q
+    FIELD_PROMPT_NS = 69        # E
+    FIELD_EVAL_NS = 71          # G
+    FIELD_VECTORS = 86          # V: embeddings, comma-separated, as objects
+    FIELD_BARE_VECTORS = 87     # W: embeddings, comma-separated, as arrays
+
 
 cdef struct Piece:
     const uint8_t* text
@@ -43,8 +44,8 @@ cdef struct Template:
     int n_pieces
     int is_empty
 
+# What the fields are filled with.
 cdef struct Facts:
-    """What the fields are filled with."""
     int64_t token
     int64_t unix_ns
     int64_t prompt_tokens

@@ -112,8 +112,8 @@ cdef struct Dialect:
     Template whole
     Template error_body
 
+# An answer made beforehand: status line and headers, each with its line end, then the body.
 cdef struct Page:
-    """An answer made beforehand: status line and headers, each with its line end, then the body."""
     const uint8_t* answer
     size_t n_answer
     size_t n_head

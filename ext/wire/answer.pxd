@@ -23,6 +23,7 @@ cdef enum AnswerFraming:
 cdef enum:
     DOCUMENT_BYTES_MAX = 1073741824
     SENTINEL_BYTES = 6       # [DONE]
+    PAST_SENTINEL = 254      # [DONE] has come: later events count for nothing
     NO_SENTINEL = 255        # the event's data is something else
 
 cdef struct AnswerReader:
@@ -45,7 +46,7 @@ cdef struct AnswerReader:
     uint8_t is_refusal
     uint8_t is_done                 # [DONE], or Ollama's done
     uint8_t error_code              # WireReason, after WIRE_ERROR
-    char[108] error                 # what the server said: UTF-8, padded with NUL
+    char[108] error                 # what the server said: UTF-8, padded with NUL where it is shorter
 
 cdef inline void answer_reset(AnswerReader* answer, int framing) noexcept nogil:
     """A new answer with that AnswerFraming begins."""
@@ -118,6 +119,8 @@ cdef inline int _feed_sse(AnswerReader* answer, const uint8_t* data, size_t n_by
 cdef inline void _event_piece(AnswerReader* answer, const uint8_t* at, size_t n_bytes) noexcept nogil:
     """Some of an event's data. JSON that is none shows when the event is complete: only then is it known for no error event."""
     cdef const uint8_t* end = at + n_bytes
+    if answer.n_sentinel == PAST_SENTINEL:
+        return
     if answer.sse.type_is_error:
         _keep_excerpt(answer, at, n_bytes)
     if answer.n_sentinel != NO_SENTINEL:
@@ -145,6 +148,8 @@ cdef inline int _event_ends(AnswerReader* answer) noexcept nogil:
     """An event of SSE is complete. One of nothing but blanks is passed over."""
     cdef uint8_t n_sentinel = answer.n_sentinel
     cdef int code
+    if n_sentinel == PAST_SENTINEL:
+        return WIRE_MORE
     if 0 < n_sentinel < SENTINEL_BYTES:
         _no_sentinel(answer)
     answer.n_sentinel = 0
@@ -155,6 +160,7 @@ cdef inline int _event_ends(AnswerReader* answer) noexcept nogil:
     if n_sentinel == SENTINEL_BYTES:
         _take_facts(answer)
         answer.is_done = 1
+        answer.n_sentinel = PAST_SENTINEL
         return WIRE_EVENT
     code = _document_ends(answer)
     if code == WIRE_ERROR and answer.sse.event_is_error:

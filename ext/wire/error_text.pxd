@@ -8,11 +8,10 @@ from libc.string cimport memcmp, memmove, memset
 
 cdef enum:
     ERROR_TEXT_BYTES = 108   # as ERROR_BYTES in core/record.pxd, which wire may not import
-    ERROR_TEXT_USED = 107    # the last byte stays NUL
     RECENT_BYTES = 20        # the longest phrase searched for
 
 cdef struct ErrorText:
-    char[108] text           # UTF-8, padded with NUL
+    char[108] text           # UTF-8, padded with NUL where it is shorter
     uint8_t[20] recent       # the last bytes in lower case, for the search
     uint8_t[4] partial       # a character whose bytes have not all come
     uint8_t n_bytes
@@ -109,7 +108,7 @@ cdef inline void _keep(ErrorText* error, const uint8_t* character, uint8_t n_byt
     cdef uint8_t i
     if error.is_full:
         return
-    if error.n_bytes + error.has_blank + n_bytes > ERROR_TEXT_USED:
+    if error.n_bytes + error.has_blank + n_bytes > ERROR_TEXT_BYTES:
         error.is_full = 1
         return
     if error.has_blank:

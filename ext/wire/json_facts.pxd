@@ -73,7 +73,7 @@ cdef struct JsonFacts:
     int32_t prompt_tokens    # UNKNOWN where not given
     int32_t output_tokens
     uint8_t finish_reason    # FinishCode
-    uint8_t has_content      # of the document being read: generated text, reasoning, refusal or tool call
+    uint8_t has_content      # of the document being read: generated text, reasoning or tool call
     uint8_t is_error_kind    # of the document being read: object is "error"
     uint8_t is_refusal
     uint8_t is_done          # Ollama's done
@@ -220,10 +220,10 @@ cdef inline void facts_string_bytes(JsonFacts* facts, uint8_t node, uint8_t sink
         error_text_feed(&facts.error, at, n_bytes)
         if node == NODE_ERROR:
             facts.has_error = 1
-        return
-    facts.has_content = 1
-    if node == NODE_REFUSAL:
+    elif node == NODE_REFUSAL:
         facts.is_refusal = 1
+    else:
+        facts.has_content = 1
 
 cdef inline void facts_word(JsonFacts* facts, uint8_t node, const uint8_t* word, size_t n_bytes) noexcept nogil:
     """A whole string whose sink is SINK_SHORT."""

@@ -1,4 +1,4 @@
-"""JSON read as it comes: the structure is checked, the facts that matter are kept, and nothing else is. No socket, clock or malloc.
+"""A JSON object read as it comes: the structure is checked, the facts that matter are kept, and nothing else is. No socket, clock or malloc.
 
 Bytes of 0x80 and above are taken inside strings as they stand: whether a text is good UTF-8 matters only where it is shown.
 Source: RFC 8259.
@@ -12,7 +12,7 @@ from wire.json_facts cimport (NODE_ROOT, NODE_SKIP, SINK_NONE, SINK_SHORT, JsonF
                               facts_document_ends, facts_first_member, facts_number, facts_reset, facts_reset_document,
                               facts_string_begins, facts_string_bytes, facts_true, facts_word, node_of_element,
                               node_of_key)
-from wire.json_number cimport JsonNumber, number_feed, number_is_complete, number_skip_digits, number_start, number_value
+from wire.json_number cimport JsonNumber, number_feed, number_skip_digits, number_start, number_value
 from wire.json_text cimport TextEscape, escape_feed, escape_start, text_stop
 
 cdef enum:
@@ -95,9 +95,6 @@ cdef inline int json_feed(JsonScan* scan, const uint8_t* data, size_t n_bytes) n
 
 cdef inline int json_finish(JsonScan* scan) noexcept nogil:
     """No more bytes come for this document. Return WIRE_DONE if it is complete, else WIRE_ERROR."""
-    if scan.state == JSON_NUMBER and scan.depth == 0 and number_is_complete(&scan.number):
-        _number_ends(scan)
-        _value_ends(scan)
     if scan.state == JSON_COMPLETE:
         facts_document_ends(&scan.facts)
         return WIRE_DONE
@@ -171,7 +168,9 @@ cdef inline void _first_element(JsonScan* scan, uint8_t byte) noexcept nogil:
     _value_begins(scan, byte)
 
 cdef inline void _value_begins(JsonScan* scan, uint8_t byte) noexcept nogil:
-    if byte == c'"':
+    if scan.depth == 0 and byte != c"{":
+        _fail(scan, REASON_JSON)
+    elif byte == c'"':
         scan.state = JSON_STRING
         scan.sink = facts_string_begins(&scan.facts, scan.node)
         scan.n_short = 0

@@ -20,15 +20,12 @@ cdef inline const uint8_t* text_stop(const uint8_t* at, const uint8_t* end) noex
     """The first quote, backslash or control character, or the end. Eight bytes at a time."""
     cdef uint64_t ones = 0x0101010101010101u
     cdef uint64_t word
-    cdef uint64_t quote
-    cdef uint64_t slash
     cdef uint64_t found
     while end - at >= 8:
         word = _word(at)
-        quote = word ^ (ones * c'"')
-        slash = word ^ (ones * c"\\")
-        # The lowest bit that is set marks the first byte; higher ones may be false.
-        found = ((quote - ones) & ~quote | (slash - ones) & ~slash | (word - ones * 0x20) & ~word) & (ones * 0x80)
+        # In each ASCII byte the top bit of a difference shows a borrow. The lowest one is true; higher ones may be carried over.
+        found = (word ^ (ones * c'"')) - ones | (word ^ (ones * c"\\")) - ones | word - ones * 0x20
+        found &= ~word & ones * 0x80
         if found:
             return at + (__builtin_ctzll(found) >> 3)
         at += 8

@@ -1,5 +1,6 @@
 """The engines, and which of them carries a run."""
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -35,9 +36,33 @@ def choose_engine(wanted: str, address: Address) -> Engine:
 
 
 def _portable(reason: str) -> Engine:
+    return Engine("portable", reason, _fire_portable)
+
+
+async def _fire_portable(plan: Plan, address: Address, sink: Sink, live: Live) -> Ending:
+    """On an event loop of its own, in a thread of its own: what the caller's does, such as a live view, costs it nothing."""
     from loadgen.engine import aio
 
-    return Engine("portable", reason, aio.fire)
+    def carry() -> Ending:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(aio.fire(plan, address, sink, live))
+
+    thread = asyncio.ensure_future(asyncio.to_thread(carry))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        live.stop()
+        await thread
+        raise
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _obstacle(address: Address) -> str | None:

@@ -14,7 +14,7 @@ from loadgen.engine.http_client import HttpClient
 from loadgen.engine.limits import raise_descriptor_limit
 from loadgen.engine.line_writer import LineWriter, Row
 from loadgen.plan.model import Plan
-from loadgen.records import NEVER, Outcome, Phase
+from loadgen.records import Outcome, Phase
 from loadgen.units import NS_PER_MS, s_from_ns
 
 TICK_NS = 50 * NS_PER_MS
@@ -168,7 +168,7 @@ class _Run:
             await asyncio.sleep(s_from_ns(left_ns))
 
     def _exchange(self, due: Due) -> Exchange:
-        return Exchange(self.plan, due, self.client.encode(due.payload, due.index), self.now_ns)
+        return Exchange(self.plan, due, self.client.encode(due.payload, due.index), self.now_ns, self.live)
 
     async def _send(self, due: Due) -> Exchange:
         exchange = self._exchange(due)
@@ -188,8 +188,6 @@ class _Run:
         ended_at_ns = exchange.freed_at_ns
         self.n_ended += 1
         self.live.n_finished += 1
-        self.live.n_sent += exchange.traffic.sent_at_ns != NEVER
-        self.live.n_tokens += exchange.facts.n_events
         if exchange.due.phase is Phase.MEASURE:
             self.last_answer_ns = max(self.last_answer_ns, ended_at_ns)
         if exchange.outcome is Outcome.OK:

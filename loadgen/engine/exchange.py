@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from loadgen.engine.answers import Facts, MalformedError, Reader, answer_outcome, clip_error, reader_for, status_outcome
+from loadgen.engine.contract import Live
 from loadgen.engine.course import Due
 from loadgen.engine.http_client import Encoded, HttpClient
 from loadgen.engine.line_writer import Row
@@ -23,7 +24,7 @@ MAX_TOKENS = 2**31 - 1
 class Exchange:
     """Sends one request, reads its answer and judges it. `carry` never raises but for cancellation."""
 
-    def __init__(self, plan: Plan, due: Due, encoded: Encoded, now_ns: Callable[[], int]) -> None:
+    def __init__(self, plan: Plan, due: Due, encoded: Encoded, now_ns: Callable[[], int], live: Live) -> None:
         self.due = due
         self.outcome = Outcome.CANCELLED
         self.status = 0
@@ -32,8 +33,9 @@ class Exchange:
         self.n_shared_stamps = 0
         self.gaps_ns: list[int] = []
         self.facts = Facts()
-        self.traffic = Traffic(now_ns, encoded.n_bytes, self._extend_deadline)
+        self.traffic = Traffic(now_ns, encoded.n_bytes, self._sent)
         self._plan = plan
+        self._live = live
         self._operation_number = int(plan.pool.operation[due.payload])
         self._operation = plan.operations[self._operation_number]
         self._encoded = encoded
@@ -55,15 +57,12 @@ class Exchange:
         finally:
             self.traffic.on_sent = _nothing  # a body that is still being written has no deadline any more
 
-    def give_up(self, outcome: Outcome) -> None:
-        """End the request from outside: it found no connection in its time, or the run is over."""
-        self.outcome = outcome
-
     def _deadline_from(self, at_ns: int) -> None:
         left_ns = at_ns + self._plan.timeout_ns - self._now_ns()
         self._deadline.reschedule(asyncio.get_running_loop().time() + s_from_ns(left_ns))
 
-    def _extend_deadline(self) -> None:
+    def _sent(self) -> None:
+        self._live.n_sent += 1
         self._deadline_from(self.traffic.sent_at_ns)
 
     async def _talk(self, client: HttpClient) -> None:
@@ -99,6 +98,7 @@ class Exchange:
         n_new = self.facts.n_events - n_before
         if n_new == 0:
             return
+        self._live.n_tokens += n_new
         at_ns = self.traffic.last_read_at_ns
         if self.first_token_at_ns == NEVER:
             self.first_token_at_ns = at_ns

@@ -163,11 +163,9 @@ class TapTransport(asyncio.Transport):
 class TappedConnector(aiohttp.TCPConnector):
     """Opens connections with a tap on each, numbered from 0, and ties each to the request that it carries."""
 
-    _numbers: count[int]
-
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._numbers = count()
+        self._numbers: count[int] = count()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout

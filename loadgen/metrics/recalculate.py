@@ -47,6 +47,5 @@ def _window_from_ns(load: Mapping[str, Any], blocks: Callable[[], Iterable[Block
 
 
 def _facts(tally: Tally, window_from_ns: int) -> KnownFacts:
-    last_end = tally.last_end_at_ns or window_from_ns
-    ends = [last_end] if tally.window_end_ns is None else [last_end, tally.window_end_ns]
-    return KnownFacts(window_from_ns=window_from_ns, window_to_ns=min(ends))
+    ends = [end for end in (tally.last_end_at_ns, tally.window_end_ns) if end is not None]
+    return KnownFacts(window_from_ns=window_from_ns, window_to_ns=max(min(ends, default=0), window_from_ns))

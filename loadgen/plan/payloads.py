@@ -1,16 +1,19 @@
-"""What is sent: prompts and how long each answer may be."""
+"""What is sent: prompts, and how long each answer may be."""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from loadgen.plan.files import Prompt, load_prompts
 from loadgen.plan.streams import Purpose
 from loadgen.plan.synthetic import Sizes, drawn_lengths, synthetic_prompts
 from loadgen.plan.tokens import load_tokenizer
 from loadgen.recipe.base import Lengths
-from loadgen.recipe.workload import FilePrompts, InlinePrompts, SyntheticPrompts
+from loadgen.recipe.workload import FilePrompts, HttpWorkload, InlinePrompts, LlmWorkload, SyntheticPrompts
+from loadgen.targets.base import Draft
 
 MAX_SYNTHETIC = 1024
 """A longer run sends the same synthetic prompts again (each with a new nonce, where it has one)."""
@@ -28,6 +31,33 @@ class PromptSet:
     @property
     def dataset(self) -> dict[str, str | None]:
         return {"name": self.name, "sha256": self.sha256}
+
+
+class Drafts(NamedTuple):
+    """Every different request of a run, operation after operation. sizes: how many of each. dataset: {name, sha256}."""
+
+    drafts: Iterator[Draft]
+    sizes: tuple[int, ...]
+    dataset: dict[str, str | None]
+
+
+def build_drafts(workload: LlmWorkload | HttpWorkload, seed: int, n_requests: int | None) -> Drafts:
+    """n_requests: how many will be sent, where that is known. Raises RecipeError."""
+    n_operations = len(workload.weights)
+    if isinstance(workload, HttpWorkload):
+        drafts = (Draft(operation) for operation in range(n_operations))
+        return Drafts(drafts, (1,) * n_operations, {"name": None, "sha256": None})
+    prompts = build_prompts(workload.prompts, seed, n_requests)
+    sizes = (len(prompts.prompts),) * n_operations
+    lengths = build_output_tokens(workload.output_tokens, seed, sum(sizes))
+    return Drafts(_each_operation(prompts, lengths), sizes, prompts.dataset)
+
+
+def _each_operation(prompts: PromptSet, lengths: list[int]) -> Iterator[Draft]:
+    """All prompts for the first operation, then for the next."""
+    n = len(prompts.prompts)
+    for place, output_tokens in enumerate(lengths):
+        yield Draft(place // n, prompts.prompts[place % n], output_tokens, prompts.has_nonce)
 
 
 def build_prompts(

@@ -3,41 +3,45 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 
 from loadgen.errors import RecipeError
 from loadgen.plan.arrivals import Instants, RateProfile, pauses, ramp, scheduled, steady, steps, until
 from loadgen.plan.choice import choices
-from loadgen.plan.model import Dues, Plan, Pool, Request, pool_of
+from loadgen.plan.model import Dues, Plan, Request, pool_of
+from loadgen.plan.payloads import build_drafts
 from loadgen.plan.streams import BLOCK
 from loadgen.recipe.load import Load
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.workload import LlmWorkload
+from loadgen.targets.base import Target
 from loadgen.units import ns_from_s
 
-if TYPE_CHECKING:
-    from loadgen.targets.base import Target
 
 MAX_POOL_BYTES = 512 << 20
 N_DIGESTED_DRAWS = 1024
+DIGESTED_LIMITS = (
+    *("open_loop", "connections", "warmup_ns", "warmup_requests", "duration_ns", "requests"),
+    *("drain_ns", "timeout_ns", "give_up_ns", "fail_on_truncated"),
+)
 
 
-def build_plan(recipe: Recipe, target: "Target") -> Plan:
+def build_plan(recipe: Recipe, target: Target) -> Plan:
     """Everything that the engine needs. After target.prepare(), whose findings shape the requests. Raises RecipeError."""
     load = recipe.load
     instants = build_instants(load, recipe.seed)
-    built = target.build_requests(_n_requests(load, instants))
-    pool = pool_of(_within_memory(built.requests))
-    choose = choices(recipe.seed, built.sizes, target.weights)
+    built = build_drafts(recipe.workload, recipe.seed, _n_requests(load, instants))
+    pool = pool_of(_within_memory(target.encode(draft) for draft in built.drafts))
+    choose = choices(recipe.seed, built.sizes, tuple(recipe.workload.weights.values()))
 
     def draw(first: int, count: int) -> Dues:
         when_ns = instants(first, count)
         return Dues(choose(first, len(when_ns)), when_ns)
 
     workload = recipe.workload
-    return Plan(
+    plan = Plan(
         wire=target.wire,
         pool=pool,
         operations=target.operations,
@@ -54,9 +58,10 @@ def build_plan(recipe: Recipe, target: "Target") -> Plan:
         give_up_ns=ns_from_s(load.give_up_s),
         fail_on_truncated=isinstance(workload, LlmWorkload) and workload.fail_on_truncated,
         seed=recipe.seed,
-        digest=_digest(pool, draw(0, N_DIGESTED_DRAWS), load),
+        digest="",
         dataset=built.dataset,
     )
+    return replace(plan, digest=_digest(plan))
 
 
 def build_instants(load: Load, seed: int) -> Instants:
@@ -110,18 +115,18 @@ def _within_memory(requests: Iterator[Request]) -> Iterator[Request]:
         yield request
 
 
-def _digest(pool: Pool, first: Dues, load: Load) -> str:
+def _digest(plan: Plan) -> str:
     """Over all that shapes the load: not over headers' values, which hold secrets and the address."""
     content = hashlib.sha256()
-    raw = memoryview(pool.raw)
+    pool, first = plan.pool, plan.draw(0, N_DIGESTED_DRAWS)
+    raw = pool.raw
     for from_byte, to_byte in zip(pool.from_byte[:-1].tolist(), pool.from_byte[1:].tolist(), strict=True):
-        content.update(_without_values(bytes(raw[from_byte:to_byte])))
+        content.update(_without_values(raw[from_byte:to_byte].tobytes()))
     for column in (pool.id_at >= 0, pool.nonce_at >= 0, pool.operation.astype("<i4")):
         content.update(column.tobytes())
     content.update(first.payload.astype("<u4").tobytes())
     content.update(first.when_ns.astype("<i8").tobytes())
-    limits = load.model_dump(mode="json", exclude={"engine", "threads"})
-    content.update(json.dumps(limits, sort_keys=True).encode())
+    content.update(json.dumps({name: getattr(plan, name) for name in DIGESTED_LIMITS}).encode())
     return content.hexdigest()
 
 

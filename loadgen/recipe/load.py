@@ -25,7 +25,7 @@ class Load(Section):
 
     mode: Literal["closed", "open"] = Field(
         default="closed",
-        description="closed: each client sends when its last answer has come. open: requests leave on a schedule.",
+        description="closed: each client sends when its last answer has come; open: requests leave on a schedule.",
     )
     concurrency: PositiveInt | None = Field(default=None, description="Closed: how many clients. Default: 1.")
     think_time_s: NonNegativeFloat | None = Field(

@@ -27,7 +27,9 @@ class Recipe(Section):
     """What is to be measured."""
 
     name: Annotated[Text, Field(max_length=200)] = Field(
-        default="", description="Default: the file's name.", validate_default=False
+        default="",
+        description="What reports call it. Default: the file's name without its ending.",
+        validate_default=False,
     )
     description: str = Field(default="", description="The question that the run is to answer.")
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
@@ -44,13 +46,13 @@ class Recipe(Section):
         description="Any field by its dotted name with its values; several make a grid: {load.concurrency: [1, 2, 4]}.",
     )
     slo: Annotated[tuple[SloText, ...], Field(strict=False)] = Field(
-        default=(), description="Promises to hold: `p99_ttft < 500 ms`."
+        default=(), description="Promises to hold, such as `p99_ttft < 500 ms`; see [below](#service-level-objectives)."
     )
     repeat: Literal[1] = Field(default=1, description="How often each point of a sweep is run.")
     order: Literal["ascending"] = Field(
         default="ascending", description="In which order the points of a sweep are run: as they are written."
     )
-    pause_s: NonNegativeFloat = Field(default=0.0, description="Between the points of a sweep.")
+    pause_s: NonNegativeFloat = Field(default=0.0, description="Seconds of rest between the points of a sweep.")
     record: Literal["all"] = Field(default="all", description="Which requests go to requests.jsonl.")
 
     _source: Source = PrivateAttr()

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, SecretStr, model_validator
 
 from loadgen.recipe.base import DelayMs, PositiveInt, Section, Text, TokenCount
 from loadgen.recipe.secrets import MASK, masked, masked_url
@@ -67,6 +67,7 @@ class Tls(Section):
 class ServiceSection(Section):
     """What every service has."""
 
+    kind: str = Field(description="Which service this is.")
     settings: Free = Field(
         default_factory=dict, description="How the server was started: recorded and compared, never sent."
     )
@@ -105,8 +106,18 @@ class HttpReached(ServiceSection):
     tls: Tls = Field(default_factory=Tls, description="For an https address.")
 
 
+def _url_is_optional(schema: dict[str, Any]) -> None:
+    """For editors: two of the three kinds have a usual address."""
+    schema["required"].remove("url")
+
+
 class LlmService(HttpReached):
     """A server of language models."""
+
+    model_config = ConfigDict(json_schema_extra=_url_is_optional)
+    url: Url = Field(
+        description="Where it listens. Default: http://127.0.0.1:11434 (ollama), http://127.0.0.1:8000 (vllm)."
+    )
 
     kind: Literal["ollama", "vllm", "openai"] = Field(description="Which service this is.")
     model: Text = Field(description="The model's name, as the server knows it.")

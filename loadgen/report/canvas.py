@@ -4,11 +4,14 @@ matplotlib is imported only when something is drawn, without pyplot, and whateve
 """
 
 import logging
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from loadgen.report.numbers import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,11 +21,14 @@ INK, GREY, PALE = "#1a1a1a", "#5f5f5f", "#e3e3e3"
 
 WIDTH_PX, HEIGHT_PX, DPI = 1000, 560, 100
 
+TITLE_CHARS = 78
+"""Of the title's size, on one line."""
+
 FAILURE = "#D55E00"
 
 
 class Pen(NamedTuple):
-    """How one line is drawn. Colours: Okabe and Ito's palette for the colour-blind; dash and mark tell them apart in grey."""
+    """How one line is drawn: Okabe and Ito's colours for the colour-blind; dash and mark tell lines apart in grey."""
 
     colour: str
     dash: Any
@@ -39,7 +45,7 @@ PENS = (
     Pen("#000000", "-", "X"),
 )
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 11,
     "axes.edgecolor": GREY,
@@ -78,45 +84,60 @@ def house_style() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def sheet(title: str, subtitle: str, heights: Sequence[float] = (1,), columns: int = 1) -> "tuple[Figure, list[Axes]]":
-    """An empty picture: panels one above the other (sharing the horizontal axis) or side by side (sharing the vertical one)."""
+def sheet(
+    title: str, subtitle: str, heights: Sequence[float] = (1,), columns: int = 1, bottom_px: int = 62
+) -> "tuple[Figure, list[Axes]]":
+    """An empty picture: panels above each other, sharing the horizontal axis, or side by side, sharing the vertical one.
+
+    heights: each row's share. bottom_px: room under the lowest panel.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = len(heights)
-    height_px = HEIGHT_PX + 90 * (rows - 1)
+    height_px = HEIGHT_PX + 90 * (len(heights) - 1)
     figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
-    lines = textwrap.wrap(title, 78)[:2] or [""]
-    top_px = 14 + 24 * len(lines)
-    figure.text(
-        0.02, 1 - 14 / height_px, "\n".join(lines), va="top", size=15, weight="bold", color=INK, linespacing=1.15
-    )
-    figure.text(
-        0.02,
-        1 - (top_px + 4) / height_px,
-        textwrap.shorten(subtitle, 126, placeholder=" …"),
-        va="top",
-        size=10.5,
-        color=GREY,
-    )
-    room = {"left": 0.085, "right": 0.975, "bottom": 62 / height_px, "top": 1 - (top_px + 62) / height_px}
+    head_px = _headings(figure, height_px, title, subtitle)
+    room = {"left": 0.1, "right": 0.978, "bottom": bottom_px / height_px, "top": 1 - (head_px + 62) / height_px}
+    return figure, _panels(figure, heights, columns, room)
+
+
+def _headings(figure: "Figure", height_px: int, title: str, subtitle: str) -> int:
+    """Returns how far down the title reaches, px."""
+    lines = _balanced(title)
+    head_px = 14 + 24 * len(lines)
+    says: dict[str, Any] = {"va": "top", "size": 15, "weight": "bold", "color": INK, "linespacing": 1.15}
+    figure.text(0.02, 1 - 14 / height_px, "\n".join(lines), **says)
+    below = textwrap.shorten(subtitle, 126, placeholder=" …")
+    figure.text(0.02, 1 - (head_px + 4) / height_px, below, va="top", size=10.5, color=GREY)
+    return head_px
+
+
+def _balanced(title: str) -> list[str]:
+    """One line, or two of about the same length."""
+    if len(title) <= TITLE_CHARS:
+        return [title]
+    lines = textwrap.wrap(title, min(max(len(title) // 2 + 8, 40), TITLE_CHARS))
+    return lines if len(lines) == 2 else textwrap.wrap(title, TITLE_CHARS, max_lines=2, placeholder=" …")
+
+
+def _panels(figure: "Figure", heights: Sequence[float], columns: int, room: dict[str, float]) -> "list[Axes]":
+    rows = len(heights)
     grid = figure.add_gridspec(rows, columns, height_ratios=list(heights), hspace=0.14, wspace=0.07, **room)
     axes: list[Axes] = []
     for place in range(rows * columns):
-        share = {"sharex": axes[0]} if axes and rows > 1 else {"sharey": axes[0]} if axes else {}
-        axes.append(figure.add_subplot(grid[place // columns, place % columns], **share))
+        shared = {"sharex": axes[0]} if axes and rows > 1 else {"sharey": axes[0]} if axes else {}
+        axes.append(figure.add_subplot(grid[place // columns, place % columns], **shared))
     for axis in axes[: (rows - 1) * columns]:
         axis.tick_params(labelbottom=False)
-    return figure, axes
+    return axes
 
 
 def legend(figure: "Figure", axis: "Axes", columns: int = 6) -> None:
     """Above the panels, so that it never lies on a line."""
     handles, labels = axis.get_legend_handles_labels()
     if handles:
-        top = axis.get_subplotspec().get_gridspec().get_grid_positions(figure)[1][0]  # type: ignore[union-attr]
-        place: Any = {"loc": "lower left", "bbox_to_anchor": (0.075, top + 0.002)}
+        place: Any = {"loc": "lower left", "bbox_to_anchor": (0.09, axis.get_position().y1 + 0.002)}
         figure.legend(handles, labels, ncols=columns, handlelength=3.2, columnspacing=1.8, borderpad=0.3, **place)
 
 
@@ -127,13 +148,21 @@ def save(figure: "Figure", path: Path) -> Path:
     return path
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, … from at or below `low` to at or above `high`; only the powers of ten where that would be too many."""
-    import math
+def log_ms_axis(axis: "Axes", low_ms: float, high_ms: float) -> None:
+    """A vertical axis of milliseconds in powers of ten, from a little under `low_ms` to `high_ms`; 0 < low_ms < high_ms."""
+    from matplotlib.ticker import FixedLocator, NullLocator
 
+    axis.set_yscale("log")
+    axis.set_ylim(low_ms / 1.45, high_ms)
+    axis.yaxis.set_major_locator(FixedLocator(log_ticks(low_ms / 1.45, high_ms)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(lambda value, _: plain(value))
+    axis.set_ylabel("ms (log scale)")
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, … between `low` and `high`; only the powers of ten where that would be too many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    steps = (1, 2, 5) if last - first <= 4 else (1,)
     ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
-    at_or_below = [tick for tick in ticks if tick <= low * 1.001] or ticks[:1]
-    at_or_above = [tick for tick in ticks if tick >= high * 0.999] or ticks[-1:]
-    return [tick for tick in ticks if at_or_below[-1] <= tick <= at_or_above[0]]
+    return [tick for tick in ticks if low <= tick <= high]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadgen.report.facts import Facts
-from loadgen.report.numbers import figure, is_known, percentile
+from loadgen.report.numbers import figure, is_known, plain
 from loadgen.report.points import Line, Point, Step, Sweep
 from loadgen.report.verdict import headline, rates, stated
 from loadgen.report.words import axis_value, load_phrase
@@ -82,13 +82,17 @@ def saturation(sweep: Sweep, line: Line) -> tuple[bool, str]:
     gain, more = fast / slow, after.load / before.load
     change = f"{abs(gain - 1):.0%}".replace("%", " %")
     moved = f"answers per second {'grew' if gain >= 1 else 'fell'} by {change}"
-    why = f"from {axis_value(before.load)} to {at(sweep, after)} ({figure(more)} times the load) {moved}"
+    why = f"from {axis_value(before.load)} to {at(sweep, after)} ({plain(more)} times the load) {moved}"
     return math.log(gain) < LITTLE_GAIN * math.log(more), why
 
 
 def _keeps_up(sweep: Sweep, step: Step, answered: float) -> tuple[bool, str]:
-    why = f"of {at(sweep, step)} offered it answered {figure(answered)} per second"
-    return answered < KEEPS_UP * step.load, why
+    return not keeps_up(step, answered), f"of {at(sweep, step)} offered it answered {figure(answered)} per second"
+
+
+def keeps_up(step: Step, answered_per_s: float) -> bool:
+    """Whether an open loop's answers come as fast as its requests are sent."""
+    return bool(answered_per_s >= KEEPS_UP * step.load)
 
 
 def at(sweep: Sweep, step: Step) -> str:
@@ -180,10 +184,6 @@ def _room(point: Point) -> str:
 def _levelled(sweep: Sweep, best: Ceiling) -> str:
     saturated, why = saturation(sweep, best.line)
     return f", though throughput has levelled off ({why})" if saturated else ""
-
-
-def p99_ttft(facts: Facts) -> float | None:
-    return percentile(facts.metric("ttft"), "p99")
 
 
 def ceiling_json(ceiling: Ceiling | None) -> dict[str, Any] | None:

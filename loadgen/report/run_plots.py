@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadgen.report.canvas import FAILURE, GREY, INK, PENS, Pen, house_style, legend, log_ticks, save, sheet
+from loadgen.report.canvas import FAILURE, GREY, INK, PENS, Pen, house_style, legend, log_ms_axis, save, sheet
 from loadgen.report.curves import Curve, Curves, Floats, Gaps, Timeline
 from loadgen.report.numbers import NEEDS_N, count, figure, plain
 from loadgen.report.slos import Limit
@@ -110,22 +110,10 @@ def _latency_axes(axis: "Axes", low_ms: float, high_ms: float, furthest: float) 
     axis.set_xlabel("percentile (at 99: all but the slowest 1 in 100 were at most so slow)")
     axis.set_ylabel("ms")
     if 0 < low_ms < np.inf and high_ms / low_ms > 8:
-        _log_ms(axis, low_ms * 0.9, high_ms * 1.25)
+        log_ms_axis(axis, low_ms, high_ms * 1.35)
     else:
         axis.set_ylim(0, high_ms * 1.15 or 1.0)
         axis.yaxis.set_major_formatter(lambda value, _: plain(value))
-
-
-def _log_ms(axis: "Axes", low_ms: float, high_ms: float) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator
-
-    ticks = log_ticks(low_ms, high_ms)
-    axis.set_yscale("log")
-    axis.set_ylim(ticks[0], max(ticks[-1], high_ms))
-    axis.yaxis.set_major_locator(FixedLocator(ticks))
-    axis.yaxis.set_minor_locator(NullLocator())
-    axis.set_yticklabels([plain(tick) for tick in ticks])
-    axis.set_ylabel("ms (log scale)")
 
 
 def _gaps(gaps: Gaps, limits: Sequence[Limit], context: str, path: Path) -> Path:

@@ -1,6 +1,7 @@
 """The SLOs of a run as a report shows and draws them."""
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,19 @@ from loadgen.report.numbers import is_known, ms, per_s, percent
 from loadgen.report.words import METRICS, RATES
 from loadgen.units import ms_from_ns
 
+COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
 PASS, FAIL = "PASS", "FAIL"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One SLO. threshold and value: ms for a time, 0-1 for a ratio, per second for a rate; value None: nothing was measured."""
+    """One SLO. threshold and value: ms for a time, 0-1 for a ratio, per second for a rate; value None: not measured."""
 
     expression: str
     metric: str
@@ -50,6 +58,10 @@ class Limit:
     @property
     def holds(self) -> bool:
         return self.verdict == PASS
+
+    def keeps(self, value: float) -> bool:
+        """Whether a figure in the threshold's unit is within the bound."""
+        return COMPARE[self.op](value, self.threshold)
 
     def shown(self, value: float | None) -> str:
         if self.is_time:

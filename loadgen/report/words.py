@@ -1,7 +1,7 @@
 """What things are called in a report: plain words for the names in the bundle's files."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,6 +17,8 @@ METRICS = {
     "send_lag": "lateness of the send",
     "read_lag": "lateness of the read",
 }
+
+TITLE_METRICS = {"ttft": "first token", "e2e": "whole answer", "itl": "gap between tokens"}
 
 LATENCIES = ("ttft", "itl", "tpot", "e2e", "service_ttft", "service_e2e")
 
@@ -114,12 +116,12 @@ def without_secrets(url: Any) -> str:
 
 
 def cell(text: Any) -> str:
-    """Text that stays one cell of a Markdown table."""
+    """Text that stays one cell of a Markdown table, and no HTML."""
     clean = re.sub(r"\s+", " ", str(text)).strip()
-    return clean.replace("|", "\\|").replace("<", "&lt;") or UNKNOWN
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", clean.replace("|", "\\|")) or UNKNOWN
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """A Markdown table; every column after the first is set to the right."""
     rule = ("---", *("---:" for _ in head[1:]))
     return [f"| {' | '.join(row)} |" for row in (head, rule, *(tuple(map(cell, row)) for row in rows))]

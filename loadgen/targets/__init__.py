@@ -2,9 +2,9 @@
 
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import HttpService, SimulatorService
-from loadgen.targets.base import Readiness, Requests, Target
+from loadgen.targets.base import Draft, Readiness, Target
 
-__all__ = ["Readiness", "Requests", "Target", "target_for"]
+__all__ = ["Draft", "Readiness", "Target", "target_for"]
 
 
 def target_for(recipe: Recipe) -> Target:

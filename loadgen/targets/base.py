@@ -1,9 +1,9 @@
 """What a service is to the rest of the program: data and a few functions; no loop, and no socket but the probe's."""
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from loadgen.engine.contract import Address
+from loadgen.plan.files import Prompt
 from loadgen.plan.model import Operation, Request, Wire
 from loadgen.targets.url import ServiceUrl
 
@@ -16,29 +16,27 @@ class Readiness(NamedTuple):
     service: dict[str, Any]
 
 
-class Requests(NamedTuple):
-    """The pool, operation after operation. sizes: how many requests of each operation. dataset: {name, sha256}."""
+class Draft(NamedTuple):
+    """A request before a target encodes it. Plain HTTP needs no more than the operation.
 
-    requests: Iterator[Request]
-    sizes: tuple[int, ...]
-    dataset: dict[str, str | None]
+    operation: index into the target's operations. has_nonce: synthetic.NONCE stands in the prompt.
+    """
+
+    operation: int
+    prompt: Prompt = ""
+    output_tokens: int = 0
+    has_nonce: bool = False
 
 
 class Target(Protocol):
-    """weights: the share of each operation, of any sum."""
-
     wire: Wire
     operations: tuple[Operation, ...]
-    weights: tuple[float, ...]
 
     async def prepare(self) -> Readiness:
         """Start, reach and probe the service. Raises TargetError with one line."""
 
-    def build_requests(self, n_requests: int | None) -> Requests:
-        """Every different request of the run, encoded as prepare() found that they must be; before it, as usual.
-
-        n_requests: how many will be sent, where that is known. Raises RecipeError.
-        """
+    def encode(self, draft: Draft) -> Request:
+        """One ready-to-send request, as prepare() found that it must be; before prepare(), as usual. Raises RecipeError."""
 
     async def close(self) -> None:
         """Stop what prepare() started."""

@@ -6,8 +6,8 @@ from loadgen.errors import TargetError
 from loadgen.plan.model import Operation, Request, Wire
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import HttpService
-from loadgen.recipe.workload import HttpRequest, HttpWorkload
-from loadgen.targets.base import Readiness, Requests, describe_service
+from loadgen.recipe.workload import HttpWorkload
+from loadgen.targets.base import Draft, Readiness, describe_service
 from loadgen.targets.encoding import encode_get, request_headers
 from loadgen.targets.probe import ask, check_scheme, reach
 from loadgen.targets.url import parse_url
@@ -24,15 +24,11 @@ class HttpTarget:
         self._recipe, self._service, self._workload = recipe, recipe.service, recipe.workload
         self._url = parse_url(recipe.service.url)
         self.operations = tuple(Operation(request.name, False) for request in recipe.workload.requests)
-        self.weights = tuple(request.weight for request in recipe.workload.requests)
 
-    def build_requests(self, n_requests: int | None) -> Requests:
-        requests = [self._encode(place, request) for place, request in enumerate(self._workload.requests)]
-        return Requests(iter(requests), (1,) * len(requests), {"name": None, "sha256": None})
-
-    def _encode(self, operation: int, request: HttpRequest) -> Request:
-        headers = request_headers(self._url, None, self._service.headers, request.headers)
-        return encode_get(self._url.path + request.path, headers, operation)
+    def encode(self, draft: Draft) -> Request:
+        asked = self._workload.requests[draft.operation]
+        headers = request_headers(self._url, None, self._service.headers, asked.headers)
+        return encode_get(self._url.path + asked.path, headers, draft.operation)
 
     async def prepare(self) -> Readiness:
         try:
@@ -47,7 +43,7 @@ class HttpTarget:
         address = reach(self._url, self._service.tls)
         notes: list[str] = []
         for operation, asked in enumerate(self._workload.requests):
-            answer = ask(self._url, address, self._encode(operation, asked).raw, self._recipe.load.timeout_s)
+            answer = ask(self._url, address, self.encode(Draft(operation)).raw, self._recipe.load.timeout_s)
             check_scheme(self._url, answer)
             if answer.status >= 300:
                 notes.append(f"GET {self._url.path}{asked.path} is answered with {answer.status}")

@@ -1,20 +1,18 @@
-"""What all servers of language models have in common: the pool, the probe, and what is left out for a server's sake."""
+"""What all servers of language models have in common: the probe, and what is left out for a server's sake."""
 
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from loadgen.engine.contract import Address
 from loadgen.errors import RecipeError, TargetError
 from loadgen.plan.files import Prompt
 from loadgen.plan.model import Operation, Request, Wire
-from loadgen.plan.payloads import PromptSet, build_output_tokens, build_prompts
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import LlmService
 from loadgen.recipe.workload import LlmWorkload
-from loadgen.targets.base import Readiness, Requests, describe_service
+from loadgen.targets.base import Draft, Readiness, describe_service
 from loadgen.targets.encoding import encode_get, encode_post, request_headers
 from loadgen.targets.judge import (
     PASSING_FAILURES,
@@ -33,6 +31,7 @@ SHORTEST_PATIENCE_S = 60.0
 ASIDE_TIMEOUT_S = 5.0
 """For questions that the run can do without."""
 
+PROBE_PROMPT = "Hello"
 PROBE_OUTPUT_TOKENS = 4
 N_PROBES = 3
 PAUSE_S = 0.2
@@ -49,7 +48,6 @@ class LlmTarget(ABC):
         self.recipe, self.service, self.workload = recipe, service, recipe.workload
         self.url = parse_url(service.url)
         self.names = tuple(self.workload.weights)
-        self.weights = tuple(self.workload.weights.values())
         self.operations = tuple(Operation(name, name != "embeddings") for name in self.names)
         self.left_out: frozenset[str] = frozenset()
         self._tolerant = tolerant
@@ -73,23 +71,11 @@ class LlmTarget(ABC):
     def describe(self) -> dict[str, Any]:
         """What the server says of itself: keys of run.json's `service`."""
 
-    def build_requests(self, n_requests: int | None) -> Requests:
-        prompts = build_prompts(self.workload.prompts, self.recipe.seed, n_requests)
-        n = len(prompts.prompts)
-        return Requests(self._encoded(prompts), (n,) * len(self.names), prompts.dataset)
-
-    def _encoded(self, prompts: PromptSet) -> Iterator[Request]:
-        n_all = len(prompts.prompts) * len(self.names)
-        lengths = iter(build_output_tokens(self.workload.output_tokens, self.recipe.seed, n_all))
-        for operation in range(len(self.names)):
-            for prompt in prompts.prompts:
-                yield self._encode(operation, prompt, next(lengths), prompts.has_nonce)
-
-    def _encode(self, operation: int, prompt: Prompt, output_tokens: int, has_nonce: bool) -> Request:
-        name = self.names[operation]
-        body = self.body(name, prompt, output_tokens)
+    def encode(self, draft: Draft) -> Request:
+        name = self.names[draft.operation]
+        body = self.body(name, draft.prompt, draft.output_tokens)
         kept = {field: value for field, value in body.items() if field not in self.left_out}
-        return encode_post(self.path(name), self._headers, kept, operation, has_nonce)
+        return encode_post(self.path(name), self._headers, kept, draft.operation, draft.has_nonce)
 
     async def prepare(self) -> Readiness:
         try:
@@ -137,11 +123,8 @@ class LlmTarget(ABC):
         """Whether an event carries the count of tokens."""
 
     def _ask(self, operation: int) -> Answer:
-        request = self._encode(operation, self._probe_prompt(), PROBE_OUTPUT_TOKENS, False)
+        request = self.encode(Draft(operation, PROBE_PROMPT, PROBE_OUTPUT_TOKENS))
         return self._send(request, max(self.recipe.load.timeout_s, SHORTEST_PATIENCE_S))
-
-    def _probe_prompt(self) -> Prompt:
-        return "Hello"
 
     def _ask_patiently(self, operation: int) -> Answer:
         """Again where the failure may pass."""
@@ -154,7 +137,7 @@ class LlmTarget(ABC):
 
     def _without_unknown_fields(self, operation: int, refusal: Answer) -> tuple[Answer, list[str]]:
         """The first success without some optional fields, and what to say; else the refusal as it was."""
-        body = self.body(self.names[operation], self._probe_prompt(), PROBE_OUTPUT_TOKENS)
+        body = self.body(self.names[operation], PROBE_PROMPT, PROBE_OUTPUT_TOKENS)
         present = [field for field in self.optional_fields if field in body and field not in self.left_out]
         before = self.left_out
         for attempt in withholding(present, refusal):

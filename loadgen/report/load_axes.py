@@ -1,0 +1,164 @@
+"""Lines or bars over a sweep's loads, and what is drawn around them: the load axis, the broken region, unmeasured points."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from loadgen.report.canvas import FAILURE, PENS, Pen
+from loadgen.report.capacity import Ceiling, ceiling_of, has_limits
+from loadgen.report.facts import Facts
+from loadgen.report.numbers import figure, is_supported
+from loadgen.report.points import Line, Step, Sweep
+from loadgen.report.words import axis_label, axis_value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Read = Callable[[Facts], float | None]
+
+MOST_MARKS = 14
+
+HATCHES = {"o": "", "s": "//", "^": ".."}
+
+
+def pens_of(sweep: Sweep) -> list[Pen]:
+    return [PENS[place % len(PENS)] for place in range(len(sweep.lines))]
+
+
+def draw_line(axis: "Axes", line: Line, read: Read, pen: Pen, name: str, is_thin: Callable[[Step], bool]) -> None:
+    """A line through the measured loads. is_thin: whether a step's mark is hollow. Repeats get a dash each."""
+    known = line.measured(read)
+    at_x, values = [step.load for step, _ in known], [value for _, value in known]
+    axis.plot(at_x, values, color=pen.colour, linestyle=pen.dash, marker=pen.mark, markersize=7, label=name)
+    for step, value in known:
+        face = "white" if is_thin(step) else pen.colour
+        axis.plot(
+            *([step.load], [value], pen.mark),
+            **{"color": pen.colour, "markersize": 8, "markeredgewidth": 1.8, "markerfacecolor": face, "zorder": 3},
+        )
+        each = step.values(read)
+        if len(each) > 1:
+            axis.plot([step.load] * len(each), each, "_", color=pen.colour, markersize=12, markeredgewidth=1.6)
+
+
+def write_values(axis: "Axes", line: Line, read: Read, below: bool = False) -> None:
+    """The figures beside a line's marks."""
+    known = line.measured(read)
+    for step, value in known[:: len(known) // MOST_MARKS + 1]:
+        place: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "top" if below else "bottom"}
+        axis.annotate(figure(value), (step.load, value), (0, -7 if below else 6), size=9.5, zorder=4, **place)
+
+
+def draw_bars(
+    axis: "Axes",
+    line: Line,
+    read: Read,
+    pen: Pen,
+    name: str,
+    is_thin: Callable[[Step], bool],
+    place: tuple[int, int] = (0, 1),
+) -> None:
+    """A bar for each kind. place: which of how many bars side by side. Figures with too few samples stand in brackets."""
+    number, n_beside = place
+    width = 0.6 if n_beside == 1 else 0.8 / n_beside
+    for at_x, step in enumerate(line.steps):
+        value = step.value(read)
+        if value is None:
+            continue
+        left = at_x + (number - (n_beside - 1) / 2) * width
+        axis.bar(
+            left,
+            value,
+            width * 0.95,
+            color=pen.colour,
+            edgecolor="white",
+            hatch=HATCHES.get(pen.mark, "xx"),
+            label=name,
+        )
+        text = f"[{figure(value)}]" if is_thin(step) else figure(value)
+        axis.annotate(text, (left, value), (0, 4), textcoords="offset points", ha="center", size=10)
+        name = "_nolegend_"  # once is enough
+
+
+def supports(step: Step, metric: str, name: str) -> bool:
+    """Whether every run of a step has samples enough for a percentile of a metric."""
+    return all(is_supported((point.facts.metric(metric) or {}).get("n"), name) for point in step.measured)
+
+
+def finish(axis: "Axes", sweep: Sweep, labelled: bool = True, named: bool = True) -> None:
+    """The load axis and what is drawn over it. labelled: with the axis' name; named: with words at the marks."""
+    if sweep.is_numeric:
+        _lay_out_loads(axis, sweep)
+        _shade_broken(axis, sweep, named)
+    else:
+        _lay_out_kinds(axis, sweep)
+    _mark_unmeasured(axis, sweep, named)
+    if labelled:
+        axis.set_xlabel(axis_label(sweep.load_axis) if sweep.is_numeric else ", ".join(sweep.axes))
+
+
+def _lay_out_loads(axis: "Axes", sweep: Sweep) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    loads = sorted({step.load for line in sweep.lines for step in line.steps})
+    if loads[0] > 0 and loads[-1] / loads[0] >= 6:
+        axis.set_xscale("log", base=2)
+        axis.set_xlim(loads[0] / 1.25, loads[-1] * 1.25)
+    else:
+        margin = 0.07 * (loads[-1] - loads[0]) or max(abs(loads[0]) * 0.5, 0.5)
+        axis.set_xlim(loads[0] - margin, loads[-1] + margin)
+    axis.xaxis.set_major_locator(FixedLocator(loads[:: len(loads) // MOST_MARKS + 1]))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(lambda value, _: axis_value(int(value) if value == int(value) else value))
+
+
+def kind_names(sweep: Sweep) -> list[str]:
+    """What stands under each kind, cut into lines that stay apart."""
+    steps = sweep.lines[0].steps
+    return [textwrap.fill(str(step.load), max(78 // len(steps), 8), max_lines=3) for step in steps]
+
+
+def _lay_out_kinds(axis: "Axes", sweep: Sweep) -> None:
+    names = kind_names(sweep)
+    axis.set_xlim(-0.6, len(names) - 0.4)
+    axis.set_xticks(range(len(names)), names)
+    axis.grid(visible=False, axis="x")
+
+
+def _shade_broken(axis: "Axes", sweep: Sweep, named: bool) -> None:
+    """From where on limits are broken; only where there is one line, so that it is one place."""
+    ceiling = _lone_ceiling(sweep)
+    if ceiling is None or ceiling.next is None or ceiling.next.holds is not False:
+        return
+    low, high = axis.get_xlim()
+    begin = low if ceiling.step is None else _between(axis, ceiling.step.load, ceiling.next.load)
+    axis.axvspan(begin, high, facecolor=FAILURE, alpha=0.08, linewidth=0)
+    if begin > low:
+        axis.axvline(begin, color=FAILURE, linewidth=1.2)
+    if named:
+        transform = axis.get_xaxis_transform()
+        axis.text(
+            begin, 0.975, "  limits broken", transform=transform, va="top", size=10.5, color="#A04000", weight="bold"
+        )
+
+
+def _between(axis: "Axes", low: float, high: float) -> float:
+    return float((low * high) ** 0.5 if axis.get_xscale() == "log" else (low + high) / 2)
+
+
+def _lone_ceiling(sweep: Sweep) -> Ceiling | None:
+    return ceiling_of(sweep.lines[0]) if len(sweep.lines) == 1 and has_limits(sweep) else None
+
+
+def _mark_unmeasured(axis: "Axes", sweep: Sweep, named: bool) -> None:
+    """Points without figures: a cross on the axis and the reason, never a zero."""
+    transform = axis.get_xaxis_transform()
+    for line in sweep.lines:
+        for place, step in enumerate(line.steps):
+            if step.state:
+                at_x = step.load if sweep.is_numeric else place
+                axis.plot([at_x], [0.04], "X", color=FAILURE, markersize=10, transform=transform, clip_on=False)
+                if named:
+                    axis.text(
+                        at_x, 0.1, step.state, transform=transform, rotation=90, ha="center", va="bottom", size=10
+                    )

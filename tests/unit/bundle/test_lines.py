@@ -1,0 +1,190 @@
+"""A line of requests.jsonl: its keys, its numbers, and the way back to a record."""
+
+import json
+from decimal import Decimal
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_runs import MS, OPERATIONS, block_of
+
+from loadgen.bundle.jsonl import format_lines, parse_lines
+from loadgen.bundle.layout import LINE_KEYS, REQUEST_ID_CHARS, SERVER_KEYS, TOKEN_KEYS, request_id
+from loadgen.plan.model import SLOT_BYTES
+from loadgen.records import (
+    NEVER,
+    RECORD_DTYPE,
+    Block,
+    FinishReason,
+    Outcome,
+    Phase,
+    Stamp,
+    TokenSource,
+    empty_record,
+)
+
+TAG = "BM-20260304-001"
+NUMBERS = {operation.name: number for number, operation in enumerate(OPERATIONS)}
+instants = st.integers(NEVER, 2**40)
+counts = st.integers(0, 2**31 - 1)
+
+
+def line_of(block: Block) -> dict[str, object]:
+    lines = format_lines(block, TAG, OPERATIONS).splitlines()
+    assert len(lines) == 1
+    line: dict[str, object] = orjson.loads(lines[0])
+    return line
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Block:
+    """Records with anything in any field."""
+    n = draw(st.integers(1, 5))
+    records = np.concatenate([empty_record() for _ in range(n)])
+    gaps: list[int] = []
+    for record in records:
+        own = draw(st.lists(st.integers(0, 2**40), max_size=4))
+        gaps += own
+        for name in ("sent_at_ns", "first_byte_at_ns", "first_token_at_ns", "last_token_at_ns", "done_at_ns"):
+            record[name] = draw(instants)
+        for name in (*SERVER_KEYS, "prompt_tokens", "output_tokens", "connection"):
+            record[name] = draw(st.integers(NEVER, 2**31 - 1))
+        for name in ("index", "planned_at_ns", "read_lag_ns", "request_bytes", "response_bytes", "payload"):
+            record[name] = draw(counts)
+        record["n_gaps"], record["n_events"], record["n_shared_stamps"] = len(own), len(own) + 1, draw(counts)
+        record["http_status"] = draw(st.integers(0, 999))
+        for name, kind in (("outcome", Outcome), ("phase", Phase), ("stamp", Stamp)):
+            record[name] = draw(st.sampled_from(kind))
+        record["finish_reason"] = draw(st.sampled_from(FinishReason))
+        record["token_source"] = draw(st.sampled_from(TokenSource))
+        record["error"] = draw(st.text(st.characters(exclude_characters="\0"), max_size=27)).encode()
+    return Block(records, np.array(gaps, np.int64))
+
+
+@given(blocks())
+def test_records_come_back_from_their_lines_unchanged(block: Block) -> None:
+    lines = format_lines(block, TAG, OPERATIONS).splitlines(keepends=True)
+    again, faults = parse_lines(lines, NUMBERS)
+    assert not faults
+    assert again.records.tobytes() == block.records.tobytes()
+    assert again.gaps_ns.tolist() == block.gaps_ns.tolist()
+
+
+@given(blocks())
+def test_lines_are_json_without_spaces_with_their_keys_in_order(block: Block) -> None:
+    text = format_lines(block, TAG, OPERATIONS)
+    assert text.endswith(b"}\n")
+    for raw in text.splitlines():
+        line = json.loads(raw)
+        assert list(line) == [key for key in LINE_KEYS if key in line]
+        assert set(LINE_KEYS) - line.keys() <= set(SERVER_KEYS)
+        plain = {key: value for key, value in line.items() if key not in ("latency_s", "ttft_s", "error")}
+        assert orjson.dumps(plain)[1:-1].split(b',"error"')[0] in raw or b'"error"' in raw
+
+
+@given(st.integers(0, 2**50), st.integers(0, 2**50))
+def test_seconds_are_the_exact_decimal_of_the_nanoseconds(planned: int, length: int) -> None:
+    block = block_of(1, 1)
+    block.records["planned_at_ns"], block.records["done_at_ns"] = planned, planned + length
+    raw = format_lines(block, TAG, OPERATIONS)
+    shown = json.loads(raw, parse_float=Decimal)["latency_s"]
+    assert shown == Decimal(length) / 10**9
+    assert b"e-" not in raw
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"), [(0, b"0.0"), (1, b"0.000000001"), (250 * MS, b"0.25"), (12_000 * MS, b"12.0")]
+)
+def test_seconds_have_no_exponent_and_no_needless_zeros(ns: int, text: bytes) -> None:
+    block = block_of(1, 1)
+    block.records["done_at_ns"] = block.records["planned_at_ns"] + ns
+    assert b',"latency_s":' + text + b',"ttft_s":' in format_lines(block, TAG, OPERATIONS)
+
+
+def test_what_never_happened_is_null() -> None:
+    block = block_of(5, 1)
+    block.records["sent_at_ns"], block.records["connection"] = NEVER, NEVER
+    line = line_of(block)
+    for key in ("sent_at_ns", "first_byte_at_ns", "first_token_at_ns", "last_token_at_ns", "done_at_ns"):
+        assert line[key] is None
+    for key in ("http_status", "finish_reason", "prompt_tokens", "output_tokens", "token_source", "connection"):
+        assert line[key] is None
+    assert (line["latency_s"], line["ttft_s"], line["itl_ns"]) == (None, None, [])
+    assert (line["outcome"], line["success"]) == ("reset", False)
+
+
+def test_a_line_of_an_operation_without_tokens_leaves_their_keys_out() -> None:
+    assert not line_of(block_of(3, 1)).keys() & set(TOKEN_KEYS)
+
+
+def test_token_data_is_shown_even_where_none_was_expected() -> None:
+    block = block_of(3, 1)
+    block.records["prompt_tokens"] = 9
+    assert line_of(block).keys() >= set(TOKEN_KEYS)
+
+
+def test_the_servers_own_durations_are_shown_only_where_it_reports_them() -> None:
+    block = block_of(1, 1)
+    block.records["server_total_ns"], block.records["server_load_ns"] = 55, 0
+    line = line_of(block)
+    assert (line["server_total_ns"], line["server_load_ns"]) == (55, 0)
+    assert "server_eval_ns" not in line
+
+
+def test_an_error_text_survives_quotes_control_characters_and_a_cut_character() -> None:
+    block = block_of(5, 1)
+    block.records["error"] = b'say "\\\x01\n\xe2\x82\xac\xe2\x82'
+    raw = format_lines(block, TAG, OPERATIONS)
+    assert orjson.loads(raw)["error"] == 'say "\\\x01\n\u20ac'
+    assert rb'"say \"\\\u0001\u000a' in raw
+
+
+@pytest.mark.parametrize("index", [0, 123, 10**11])
+@pytest.mark.parametrize("tag", ["BM-20260304-001", "BM-20260304-1000"])
+def test_request_ids_are_as_wide_as_the_slot_that_they_are_sent_in(tag: str, index: int) -> None:
+    assert len(request_id(tag, index)) == REQUEST_ID_CHARS == SLOT_BYTES
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\n", b"{", b"[]\n", b"null\n", b"{}\n", b'{"index":1}\n', b"\0\0\0\n", b"\xff\xfe\n"],
+)
+def test_a_line_that_is_no_request_is_left_out_and_named(raw: bytes) -> None:
+    good = format_lines(block_of(0, 2), TAG, OPERATIONS).splitlines(keepends=True)
+    block, faults = parse_lines([good[0], raw, good[1]], NUMBERS)
+    assert block.records["index"].tolist() == [0, 1]
+    assert list(faults) == [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": "weird"},
+        {"phase": None},
+        {"operation": "del"},
+        {"index": None},
+        {"index": 2**70},
+        {"done_at_ns": "soon"},
+        {"n_events": 2**40},
+        {"itl_ns": [1, "x"]},
+        {"itl_ns": 5},
+        {"error": 5},
+    ],
+)
+def test_a_line_with_a_value_that_no_record_can_hold_is_left_out(change: dict[str, object]) -> None:
+    raw = (
+        orjson.dumps({**orjson.loads(format_lines(block_of(1, 1), TAG, OPERATIONS)), **change}, default=str)
+        if (change != {"index": 2**70})
+        else b'{"index":1180591620717411303424}\n'
+    )
+    block, faults = parse_lines([raw], NUMBERS)
+    assert len(block.records) == len(block.gaps_ns) == 0
+    assert list(faults) == [0]
+
+
+def test_no_lines_are_an_empty_block() -> None:
+    block, faults = parse_lines([], NUMBERS)
+    assert block.records.dtype == RECORD_DTYPE
+    assert (len(block.records), len(block.gaps_ns), faults) == (0, 0, {})
