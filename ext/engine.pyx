@@ -30,7 +30,7 @@ from linux.socket cimport AF_INET, AF_INET6, htons, inet_pton, sockaddr_in, sock
 
 cdef enum:
     ARENA_PAGES = 524288     # 256 MiB of addresses: 32 million instants in flight
-    LINES_BYTES = 8388608    # the longest line of all fits: BLOCK_GAPS * GAP_BYTES + LINE_BYTES
+    LINES_BYTES = 4194304    # the longest line of all fits: BLOCK_GAPS * GAP_BYTES + LINE_BYTES
 
 
 def record_layout() -> dict:
@@ -301,6 +301,7 @@ cdef class Lines:
     cdef Names names
     cdef uint8_t* buffer
     cdef list texts
+    cdef readonly int error
     cdef int fd
     cdef int64_t n_good_bytes
 
@@ -334,52 +335,51 @@ cdef class Lines:
         if self.buffer != NULL:
             munmap(self.buffer, LINES_BYTES)
 
-    def write(self, records not None, gaps_ns not None):
-        """Format a block (bytes of records, bytes of gaps) and write it. Raises OSError; the file then ends with a whole line."""
+    def write(self, records not None, gaps_ns not None) -> int:
+        """Format a block (bytes of records, bytes of gaps) and append it.
+
+        Returns how many of its records are in the file, in whole lines. Fewer than there are: `error` is the errno that says why.
+        """
         cdef const uint8_t[::1] record_bytes = records
         cdef const uint8_t[::1] gap_bytes = gaps_ns
         cdef int64_t n_records = len(record_bytes) // <int64_t>sizeof(Record)
-        cdef const Record* first = NULL
+        cdef const Record* first
         cdef const int64_t* gaps = NULL
-        cdef int reason
         if n_records == 0:
-            return
+            return 0
         first = <const Record*>&record_bytes[0]
         if len(gap_bytes) > 0:
             gaps = <const int64_t*>&gap_bytes[0]
         with nogil:
-            reason = self._write(first, n_records, gaps)
-        if reason != 0:
-            raise OSError(reason, "requests.jsonl")
+            n_records = self._write(first, n_records, gaps)
+        return n_records
 
-    cdef int _write(self, const Record* records, int64_t n_records, const int64_t* gaps_ns) noexcept nogil:
+    cdef int64_t _write(self, const Record* records, int64_t n_records, const int64_t* gaps_ns) noexcept nogil:
         cdef uint8_t* end = self.buffer
-        cdef int64_t i, n_needed
-        cdef int reason
+        cdef int64_t i, n_needed, n_written = 0
         for i in range(n_records):
             n_needed = LINE_BYTES + records[i].n_gaps * <int64_t>GAP_BYTES
             if end + n_needed > self.buffer + LINES_BYTES:
-                reason = self._flush(end - self.buffer)
-                if reason != 0:
-                    return reason
+                if not self._flush(end - self.buffer):
+                    return n_written
                 end = self.buffer
+                n_written = i
             end = json_line(end, &records[i], gaps_ns, &self.names)
             gaps_ns += records[i].n_gaps
-        return self._flush(end - self.buffer)
+        return n_records if self._flush(end - self.buffer) else n_written
 
-    cdef int _flush(self, int64_t n_bytes) noexcept nogil:
-        """Return 0, or errno: what was written of these lines is cut off again."""
+    cdef bint _flush(self, int64_t n_bytes) noexcept nogil:
+        """Append the lines, or set `error` and cut off again what was written of them."""
         cdef int64_t n_written = 0
         cdef ssize_t n
-        cdef int reason
         while n_written < n_bytes:
             n = write(self.fd, self.buffer + n_written, n_bytes - n_written)
             if n < 0 and errno == EINTR:
                 continue
             if n < 0:
-                reason = errno
+                self.error = errno
                 ftruncate(self.fd, self.n_good_bytes)
-                return reason
+                return False
             n_written += n
         self.n_good_bytes += n_bytes
-        return 0
+        return True

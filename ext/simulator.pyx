@@ -12,7 +12,13 @@ from sim.loop cimport serve_until_stopped
 from sim.message cimport MAX_PIECES, template_compile
 from sim.posix cimport EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN, PR_SET_TIMERSLACK, __ATOMIC_RELEASE
 from sim.posix cimport __atomic_store_n, close, epoll_create1, epoll_ctl, epoll_event, errno, prctl
-from sim.state cimport MAX_ROUTES, N_OPERATIONS, NO_FD, Conn, Dialect, Page, Server
+from sim.state cimport MAX_ROUTES, N_OPERATIONS, NO_FD, Conn, Dialect, Page, Request, Server
+
+cdef extern from "<stdlib.h>":
+    void* aligned_alloc(size_t alignment, size_t n)
+
+cdef enum:
+    CACHE_LINE_BYTES = 64
 
 DIALECT_PARTS = (
     "stream_head", "opening", "token", "finish", "usage", "done", "error_event", "not_json", "whole", "error_body",
@@ -43,9 +49,12 @@ cdef class Simulator:
         self.server = <Server*>calloc(1, sizeof(Server))
         if self.server == NULL:
             raise MemoryError()
-        self.server.conns = <Conn*>calloc(<size_t>n_conns, sizeof(Conn))
-        if self.server.conns == NULL:
+        # Untouched pages cost nothing: only connections that were open at once take memory.
+        self.server.requests = <Request*>calloc(<size_t>n_conns, sizeof(Request))
+        self.server.conns = <Conn*>aligned_alloc(CACHE_LINE_BYTES, <size_t>n_conns * sizeof(Conn))
+        if self.server.requests == NULL or self.server.conns == NULL:
             raise MemoryError()
+        memset(self.server.conns, 0, <size_t>n_conns * sizeof(Conn))
         self.server.n_conns = n_conns
         self.server.queue_first = self.server.queue_last = NO_FD
         self.server.stop_fds[0] = self.server.stop_fds[1] = NO_FD
@@ -59,6 +68,7 @@ cdef class Simulator:
             if self.server.epoll_fd > 0:
                 close(self.server.epoll_fd)
             free(self.server.conns)
+            free(self.server.requests)
             free(self.server)
 
     cdef const uint8_t* keep(self, bytes text) except NULL:

@@ -39,8 +39,8 @@ def reasons():
 def http1(chunks, head=False, eof=False):
     """Feed one response, read by read, and if asked the connection's close.
 
-    Returns a list of ("head", status, content kind, keep_alive, retry_after_s), ("body", bytes), ("done", keep_alive, bytes left over),
-    ("error", reason). Without the last two it wants more.
+    Returns a list of ("head", status, content kind, keep_alive, retry_after_s), ("body", bytes), ("done", keep_alive,
+    bytes left over), ("error", reason). Without the last two it wants more.
     """
     cdef Http1Parser parser
     http1_reset(&parser, head)
@@ -81,8 +81,11 @@ cdef int _http1_chunk(Http1Parser* parser, bytes chunk, list said) except -9:
 
 
 def sse(chunks):
-    """Feed an event stream. Returns (events, pending, reason): events is a list of (data, is error event), pending whether an
-    unfinished event has data, reason the error's text or None."""
+    """Feed an event stream.
+
+    Returns (events, pending, reason): events is a list of (data, is error event), pending whether an unfinished event
+    has data, reason the error's text or None.
+    """
     cdef SseParser parser
     cdef Span piece
     cdef const uint8_t* at
@@ -197,8 +200,11 @@ def error_text(chunks):
 
 
 def answer(chunks, framing):
-    """Feed the body of an answer and end it. Returns (events, last, reason): events holds after each event what is known by then, last
-    what is known at the end, reason the error's text or None."""
+    """Feed the body of an answer and end it.
+
+    Returns (events, last, reason): events holds what is known after each event, last what is known at the end, reason
+    the error's text or None.
+    """
     cdef AnswerReader reader
     cdef const uint8_t* at
     cdef size_t n_left

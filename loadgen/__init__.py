@@ -1,0 +1,35 @@
+"""How much load can a service take before it breaks its promises, and how sure are we?
+
+From Python: `loadgen.run(recipe)`, or in a notebook `await loadgen.arun(recipe)`, with a path, a dict or a Recipe.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loadgen.bundle import open_bundle
+    from loadgen.recipe import Recipe, load_recipe
+    from loadgen.sweep import Result, arun, run
+
+__all__ = ["Recipe", "Result", "__version__", "arun", "load_recipe", "open_bundle", "run"]
+
+_WHERE = {
+    "Recipe": "loadgen.recipe",
+    "load_recipe": "loadgen.recipe",
+    "open_bundle": "loadgen.bundle",
+    "Result": "loadgen.sweep",
+    "arun": "loadgen.sweep",
+    "run": "loadgen.sweep",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only when it is: `loadgen --help` needs none of it."""
+    import importlib
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("loadgen")
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

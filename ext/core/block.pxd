@@ -1,6 +1,6 @@
 """Blocks of finished records on their way to the writer, and empty ones on their way back.
 
-At the start a few blocks go round. The writer adds more when it falls behind; when all are full the loop counts what it cannot keep
+At the start some blocks go round. The writer adds more when it falls behind; when all are full the loop counts what it cannot keep
 and goes on: the disk may wait, the load may not.
 """
 from libc.stdint cimport int32_t, int64_t
@@ -9,9 +9,9 @@ from core.ring cimport Ring, ring_length, ring_put, ring_take
 
 cdef enum:
     BLOCK_RECORDS = 1024
-    BLOCK_GAPS = 262144
+    BLOCK_GAPS = 131072
     MAX_BLOCKS = 64
-    FIRST_BLOCKS = 4
+    FIRST_BLOCKS = 16
     NO_BLOCK = -1
 
 cdef struct Block:
@@ -19,7 +19,7 @@ cdef struct Block:
     int64_t n_gaps
     int64_t opened_at_ns     # when its first record came
     Record[1024] records
-    int64_t[262144] gaps_ns
+    int64_t[131072] gaps_ns
 
 cdef struct Blocks:
     Block* blocks            # MAX_BLOCKS of them, reserved: memory is used from a block's first use on

@@ -160,7 +160,9 @@ cdef inline uint8_t* json_line(
     uint8_t* out, const Record* record, const int64_t* gaps_ns, const Names* names
 ) noexcept nogil:
     """Write one line, its LF included, and return its end. The caller has LINE_BYTES + n_gaps * GAP_BYTES of room."""
-    cdef bint has_tokens = names.expects_tokens[record.operation]
+    cdef bint has_tokens = (
+        names.expects_tokens[record.operation] or record.n_events > 0 or record.prompt_tokens >= 0 or record.output_tokens >= 0
+    )
     out = _instants(_identity(out, record, names), record, has_tokens)
     out = _ending(out, record, names)
     if has_tokens:

@@ -135,10 +135,10 @@ cdef inline void _token(Loop* loop, Connection* connection, int64_t at_ns) noexc
     arena_keep(&loop.arena, &connection.instants, at_ns)
 
 cdef inline int _read_body(Loop* loop, Connection* connection, Span body, int64_t at_ns) noexcept nogil:
-    """Feed a piece of the body to the answer's reader. Return WIRE_MORE or WIRE_ERROR."""
+    """Feed a piece of the body to the answer's reader; what follows the end mark counts for nothing. Return WIRE_MORE or WIRE_ERROR."""
     cdef size_t n_used
     cdef int code
-    while True:
+    while not connection.answer.is_done:
         code = answer_feed(&connection.answer, body.at, body.n_bytes, &n_used)
         if code != WIRE_EVENT:
             return code
@@ -146,6 +146,7 @@ cdef inline int _read_body(Loop* loop, Connection* connection, Span body, int64_
             _token(loop, connection, at_ns)
         body.at += n_used
         body.n_bytes -= n_used
+    return WIRE_MORE
 
 cdef inline bint _end_body(Loop* loop, Connection* connection, int64_t at_ns) noexcept nogil:
     """The body has ended: whatever needed no end mark of its own is complete now. Return False if it was cut."""

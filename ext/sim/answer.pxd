@@ -20,20 +20,24 @@ cdef enum:
     NO_FAULT_AT = -1
 
 
-cdef inline void fill_facts(Server* server, Conn* conn, Facts* facts) noexcept nogil:
+cdef inline void fill_token_facts(Server* server, Conn* conn, Facts* facts) noexcept nogil:
+    """What a token's template has; the others ask for more."""
     facts.token = conn.n_written + 1
     facts.unix_ns = server.now_ns + server.unix_offset_ns
-    facts.prompt_tokens = conn.scan.n_words
-    facts.output_tokens = conn.n_written
-    facts.total_ns = server.now_ns - conn.received_ns
-    facts.queue_ns = conn.granted_ns - conn.received_ns
-    facts.prompt_ns = conn.first_ns - conn.granted_ns
-    facts.eval_ns = server.now_ns - conn.first_ns
-    facts.n_inputs = conn.scan.n_inputs if conn.scan.n_inputs > 0 else 1
     facts.id_digits = conn.id_digits
     facts.created_digits = conn.created_digits
     facts.clock = &server.clock
-    facts.is_cut = conn.is_cut
+
+
+cdef inline void fill_facts(Server* server, Conn* conn, Facts* facts) noexcept nogil:
+    fill_token_facts(server, conn, facts)
+    facts.prompt_tokens = conn.request.scan.n_words
+    facts.output_tokens = conn.n_written
+    facts.total_ns = server.now_ns - conn.request.received_ns
+    facts.prompt_ns = conn.first_ns - conn.request.granted_ns
+    facts.eval_ns = server.now_ns - conn.first_ns
+    facts.n_inputs = conn.request.scan.n_inputs if conn.request.scan.n_inputs > 0 else 1
+    facts.is_cut = conn.request.is_cut
     facts.closes = conn.closes
 
 
@@ -70,7 +74,7 @@ cdef inline int64_t stream_end(Server* server, Conn* conn) noexcept nogil:
         put_message(server, conn, &dialect.error_event)
     else:
         put_message(server, conn, &dialect.finish)
-        if conn.scan.include_usage:
+        if conn.request.scan.include_usage:
             put_message(server, conn, &dialect.usage)
     if conn.fault != FAULT_NO_DONE:
         put_message(server, conn, &dialect.done)
@@ -120,12 +124,14 @@ cdef inline int64_t token_step(Server* server, Conn* conn) noexcept nogil:
     """One token, one write. Without a gap a token is due the instant the one before was written."""
     cdef int64_t unix_ns, gap
     cdef ssize_t n_sent
+    cdef Facts facts
     if conn.n_written == conn.fault_at:
         return stream_fault(server, conn)
     if conn.n_written >= conn.n_tokens:
         return stream_end(server, conn)
     server.scratch.n = 0
-    put_message(server, conn, &server.dialects[conn.operation].token)
+    fill_token_facts(server, conn, &facts)
+    put_chunk(&server.scratch, &server.dialects[conn.operation].token, &facts)
     unix_ns = realtime_ns()
     if unix_ns - server.unix_offset_ns > server.now_ns:
         server.now_ns = unix_ns - server.unix_offset_ns
@@ -163,24 +169,24 @@ cdef inline int64_t open_step(Server* server, Conn* conn) noexcept nogil:
 cdef inline int64_t slow_begin(Server* server, Conn* conn, uint8_t after_head) noexcept nogil:
     """Put the scratch buffer by, to be sent in pieces."""
     conn.phase = PHASE_HEAD
-    conn.after_head = after_head
-    put_bytes(&conn.out, server.scratch.at, server.scratch.n)
+    conn.request.after_head = after_head
+    put_bytes(&conn.request.out, server.scratch.at, server.scratch.n)
     return slow_step(server, conn)
 
 
 cdef inline int64_t slow_step(Server* server, Conn* conn) noexcept nogil:
-    cdef size_t n = conn.out.n - conn.out_sent
+    cdef size_t n = conn.request.out.n - conn.request.out_sent
     cdef ssize_t n_sent = send(
-        conn.fd, conn.out.at + conn.out_sent, n if n < SLOW_HEAD_BYTES else SLOW_HEAD_BYTES, MSG_NOSIGNAL)
+        conn.fd, conn.request.out.at + conn.request.out_sent, n if n < SLOW_HEAD_BYTES else SLOW_HEAD_BYTES, MSG_NOSIGNAL)
     if n_sent < 0 and errno != EAGAIN and errno != EINTR:
         conn_lost(server, conn)
         return NO_MORE
-    conn.out_sent += <size_t>n_sent if n_sent > 0 else 0
+    conn.request.out_sent += <size_t>n_sent if n_sent > 0 else 0
     conn.due_ns = server.now_ns + SLOW_HEAD_GAP_NS
-    if conn.out_sent < conn.out.n:
+    if conn.request.out_sent < conn.request.out.n:
         return conn.due_ns
-    conn.out.n = conn.out_sent = 0
-    conn.phase = conn.after_head
+    conn.request.out.n = conn.request.out_sent = 0
+    conn.phase = conn.request.after_head
     if conn.phase == PHASE_TOKENS:
         return conn.due_ns
     request_end(server, conn, True)

@@ -11,6 +11,9 @@ from sim.state cimport CONN_CLOSED, CONN_HEAD, CONN_TIMED, NO_FD, Conn, Server
 from sim.text cimport Buffer, put_bytes
 from sim.timers cimport Timer, timers_push
 
+cdef enum:
+    CLOCK_GRAIN_NS = 1000   # two readings lie so far apart by themselves: the offset is kept, and instants stay even
+
 cdef enum Sent:
     SENT_ALL = 0
     SENT_LATER = 1          # in part or not at all: the rest waits for EPOLLOUT
@@ -20,7 +23,9 @@ cdef enum Sent:
 cdef inline int64_t read_clocks(Server* server) noexcept nogil:
     """Both clocks, once a turn. Returns CLOCK_MONOTONIC."""
     cdef int64_t now_ns = monotonic_ns()
-    server.unix_offset_ns = realtime_ns() - now_ns
+    cdef int64_t offset_ns = realtime_ns() - now_ns
+    if not -CLOCK_GRAIN_NS < offset_ns - server.unix_offset_ns < CLOCK_GRAIN_NS:
+        server.unix_offset_ns = offset_ns
     if now_ns > server.now_ns:
         server.now_ns = now_ns
     return server.now_ns
@@ -44,13 +49,13 @@ cdef inline bint conn_open(Server* server, int fd) noexcept nogil:
         return False
     conn = &server.conns[fd]
     conn.fd = fd
+    conn.request = &server.requests[fd]
     conn.state = CONN_HEAD
-    conn.queue_next = conn.queue_before = NO_FD
-    conn.closes = conn.is_blocked = conn.readable = conn.peer_gone = conn.has_slot = conn.is_counted = 0
-    conn.n_line = 0
-    conn.out_sent = conn.early_used = 0
-    conn.n_answers = 0
-    head_begin(&conn.head)
+    conn.request.queue_next = conn.request.queue_before = NO_FD
+    conn.closes = conn.is_blocked = conn.readable = conn.peer_gone = conn.request.has_slot = conn.request.is_counted = 0
+    conn.request.n_line = 0
+    conn.request.out_sent = conn.request.early_used = 0
+    head_begin(&conn.request.head)
     server.counts.n_connections += 1
     return True
 
@@ -63,8 +68,8 @@ cdef inline void conn_shut(Server* server, Conn* conn, bint with_reset) noexcept
         at_once.l_linger = 0
         setsockopt(conn.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(linger))
     close(conn.fd)
-    buffer_free(&conn.out)
-    buffer_free(&conn.early)
+    buffer_free(&conn.request.out)
+    buffer_free(&conn.request.early)
     conn.generation += 1
     conn.state = CONN_CLOSED
     server.counts.n_connections -= 1
@@ -82,16 +87,16 @@ cdef inline void conn_schedule(Server* server, Conn* conn) noexcept nogil:
 cdef inline int conn_flush(Conn* conn) noexcept nogil:
     """Offer the kernel what waits. Returns a Sent."""
     cdef ssize_t n
-    while conn.out_sent < conn.out.n:
-        n = send(conn.fd, conn.out.at + conn.out_sent, conn.out.n - conn.out_sent, MSG_NOSIGNAL)
+    while conn.request.out_sent < conn.request.out.n:
+        n = send(conn.fd, conn.request.out.at + conn.request.out_sent, conn.request.out.n - conn.request.out_sent, MSG_NOSIGNAL)
         if n >= 0:
-            conn.out_sent += <size_t>n
+            conn.request.out_sent += <size_t>n
         elif errno == EAGAIN:
             conn.is_blocked = 1
             return SENT_LATER
         elif errno != EINTR:
             return SENT_NEVER
-    conn.out.n = conn.out_sent = 0
+    conn.request.out.n = conn.request.out_sent = 0
     conn.is_blocked = 0
     return SENT_ALL
 
@@ -99,15 +104,15 @@ cdef inline int conn_flush(Conn* conn) noexcept nogil:
 cdef inline int conn_keep(Server* server, Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
     """Put by what the kernel did not take."""
     server.counts.n_blocked += 1
-    put_bytes(&conn.out, data, n)
+    put_bytes(&conn.request.out, data, n)
     return conn_flush(conn)
 
 
 cdef inline int conn_send(Server* server, Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
     """Send it all, now or when the kernel takes it. Returns a Sent."""
     cdef ssize_t n_sent = 0
-    if conn.out_sent < conn.out.n:
-        put_bytes(&conn.out, data, n)
+    if conn.request.out_sent < conn.request.out.n:
+        put_bytes(&conn.request.out, data, n)
         return SENT_LATER
     n_sent = send(conn.fd, data, n, MSG_NOSIGNAL)
     if n_sent == <ssize_t>n:

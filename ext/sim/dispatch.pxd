@@ -38,8 +38,8 @@ cdef inline void deliver_page(
 cdef inline const Route* route_of(const Server* server, const Conn* conn) noexcept nogil:
     cdef int i
     for i in range(server.n_routes):
-        if server.routes[i].n_path == conn.head.n_path:
-            if memcmp(server.routes[i].path, conn.head.path, conn.head.n_path) == 0:
+        if server.routes[i].n_path == conn.request.head.n_path:
+            if memcmp(server.routes[i].path, conn.request.head.path, conn.request.head.n_path) == 0:
                 return &server.routes[i]
     return NULL
 
@@ -59,12 +59,12 @@ cdef inline int drawn_fault(Server* server, Conn* conn) noexcept nogil:
 
 cdef inline int64_t tokens_of(Server* server, Conn* conn) noexcept nogil:
     """What the settings draw, capped by what the request asks; else what it asks; else the default."""
-    cdef int64_t asked = conn.scan.max_tokens, drawn
+    cdef int64_t asked = conn.request.scan.max_tokens, drawn
     if not server.settings.draws_n_tokens:
-        conn.is_cut = asked != SCAN_NOT_SAID
+        conn.request.is_cut = asked != SCAN_NOT_SAID
         return asked if asked > 0 else server.settings.default_n_tokens
     drawn = draw_whole(&server.settings.n_tokens, &conn.rng)
-    conn.is_cut = 0 < asked <= drawn
+    conn.request.is_cut = 0 < asked <= drawn
     return asked if 0 < asked < drawn else drawn
 
 
@@ -87,38 +87,38 @@ cdef inline void shape_answer(Server* server, Conn* conn) noexcept nogil:
     """Everything about the answer but its times."""
     cdef uint8_t operation = conn.operation
     cdef bint is_ollama = conn.family == FAMILY_OLLAMA
-    conn.streams = conn.scan.stream == 1 or (is_ollama and conn.scan.stream == SCAN_NOT_SAID)
+    conn.request.streams = conn.request.scan.stream == 1 or (is_ollama and conn.request.scan.stream == SCAN_NOT_SAID)
     conn.n_tokens = tokens_of(server, conn)
     if operation == OP_EMBEDDINGS or operation == OP_OLLAMA_EMBED:
-        conn.streams = 0
+        conn.request.streams = 0
         conn.n_tokens = 0
     if conn.fault == FAULT_ROLE_ONLY:
         conn.n_tokens = 0
-        conn.is_cut = 0
+        conn.request.is_cut = 0
     if conn.fault == FAULT_CLOSE:
         conn.closes = 1
     conn.n_written = 0
     conn.fault_at = NO_FAULT_AT
     if conn.fault in (FAULT_STALL, FAULT_RESET, FAULT_TRUNCATED, FAULT_ERROR_EVENT, FAULT_NOT_JSON):
         conn.fault_at = conn.n_tokens // 2 if conn.n_tokens > 1 else conn.n_tokens
-    server.counts.n_prompt_tokens += conn.scan.n_words
+    server.counts.n_prompt_tokens += conn.request.scan.n_words
 
 
 cdef inline void begin_generation(Server* server, Conn* conn, uint8_t operation) noexcept nogil:
     cdef int64_t ordinal = server.counts.n_generations
     cdef int fault
     server.counts.n_generations += 1
-    conn.is_counted = 1
+    conn.request.is_counted = 1
     conn.operation = operation
     rng_seed(&conn.rng, server.settings.seed, <unsigned long>ordinal)
     write_decimal(conn.id_digits, <unsigned long>ordinal, ID_DIGITS)
-    write_decimal(conn.created_digits, <unsigned long>(conn.received_unix_ns // NS_PER_S), CREATED_DIGITS)
+    write_decimal(conn.created_digits, <unsigned long>(conn.request.received_unix_ns // NS_PER_S), CREATED_DIGITS)
     fault = drawn_fault(server, conn)
     if conn.fault == FAULT_NONE:
         conn.fault = fault
-    if not body_scan_is_object(&conn.scan):
+    if not body_scan_is_object(&conn.request.scan):
         conn.fault = FAULT_BAD_BODY
-    elif conn.fault == FAULT_NONE and not is_known_model(server, &conn.scan):
+    elif conn.fault == FAULT_NONE and not is_known_model(server, &conn.request.scan):
         conn.fault = FAULT_404
     if conn.fault != FAULT_NONE and conn.fault < N_REFUSALS:
         say_page(server, conn, &server.refusals[16 * conn.family + conn.fault], False)
@@ -140,17 +140,17 @@ cdef inline void say_metrics(Server* server, Conn* conn) noexcept nogil:
 cdef inline void dispatch(Server* server, Conn* conn) noexcept nogil:
     """The request on this connection is whole: answer it, or set when it will be."""
     cdef const Route* route = route_of(server, conn)
-    cdef bint without_body = conn.head.method == METHOD_HEAD
+    cdef bint without_body = conn.request.head.method == METHOD_HEAD
     server.counts.n_requests += 1
-    conn.received_ns = server.now_ns
-    conn.received_unix_ns = server.now_ns + server.unix_offset_ns
-    conn.closes = not conn.head.keep_alive
-    conn.fault = <uint8_t>fault_of_name(conn.head.fault, conn.head.n_fault)
+    conn.request.received_ns = server.now_ns
+    conn.request.received_unix_ns = server.now_ns + server.unix_offset_ns
+    conn.closes = not conn.request.head.keep_alive
+    conn.fault = <uint8_t>fault_of_name(conn.request.head.fault, conn.request.head.n_fault)
     if route == NULL:
         say_page(server, conn, &server.pages[<int>PAGE_NOT_FOUND], without_body)
         return
     conn.family = <uint8_t>route.family
-    if not (route.methods >> conn.head.method) & 1:
+    if not (route.methods >> conn.request.head.method) & 1:
         say_page(server, conn, &server.pages[<int>PAGE_BAD_METHOD], without_body)
     elif route.operation == OP_METRICS:
         say_metrics(server, conn)

@@ -11,8 +11,8 @@ cdef inline void keep_instants(Server* server, Conn* conn, long written_unix_ns,
     """For the log: one token's."""
     if not server.logs:
         return
-    if conn.first_page == NULL:
-        conn.first_page = conn.last_page = log_take_page(&server.log)
+    if conn.request.first_page == NULL:
+        conn.request.first_page = conn.last_page = log_take_page(&server.log)
     elif conn.last_page.n == PAGE_TOKENS:
         conn.last_page.next = log_take_page(&server.log)
         conn.last_page = conn.last_page.next
@@ -37,29 +37,28 @@ cdef inline void request_end(Server* server, Conn* conn, bint is_whole) noexcept
     """is_whole: all of the answer was handed to the kernel, or waits for it to take it."""
     cdef const char* outcome
     conn.generation += 1
-    if conn.is_counted:
-        conn.is_counted = 0
+    if conn.request.is_counted:
+        conn.request.is_counted = 0
         outcome = outcome_of(server, conn, is_whole)
         if server.logs:
             log_line(
-                &server.log, conn.head.request_id, <size_t>conn.head.n_request_id, conn.received_unix_ns,
-                conn.first_page, outcome,
+                &server.log, conn.request.head.request_id, <size_t>conn.request.head.n_request_id, conn.request.received_unix_ns,
+                conn.request.first_page, outcome,
             )
-            log_give_back(&server.log, conn.first_page, conn.last_page)
-            conn.first_page = conn.last_page = NULL
+            log_give_back(&server.log, conn.request.first_page, conn.last_page)
+            conn.request.first_page = conn.last_page = NULL
     slot_release(server, conn)
 
 
 cdef inline void conn_answered(Server* server, Conn* conn) noexcept nogil:
     """The request has ended well: wait until the kernel has taken all of it, then close or read the next."""
-    conn.n_answers += 1
     if conn.is_blocked:
         conn.state = CONN_FLUSHING
     elif conn.closes or conn.peer_gone:
         conn_shut(server, conn, False)
     else:
         conn.state = CONN_HEAD
-        head_begin(&conn.head)
+        head_begin(&conn.request.head)
 
 
 cdef inline void conn_lost(Server* server, Conn* conn) noexcept nogil:

@@ -9,12 +9,12 @@ from sim.state cimport CONN_TRAILER, Conn
 
 
 cdef inline void head_is_whole(Conn* conn) noexcept nogil:
-    body_scan_begin(&conn.scan)
-    conn.body_left = conn.head.body_bytes
-    if conn.head.is_chunked:
+    body_scan_begin(&conn.request.scan)
+    conn.request.body_left = conn.request.head.body_bytes
+    if conn.request.head.is_chunked:
         conn.state = CONN_CHUNK_SIZE
     else:
-        conn.state = CONN_BODY if conn.body_left > 0 else CONN_READY
+        conn.state = CONN_BODY if conn.request.body_left > 0 else CONN_READY
 
 
 cdef inline void chunk_size_line(Conn* conn, const uint8_t* line, size_t n) noexcept nogil:
@@ -32,8 +32,8 @@ cdef inline void chunk_size_line(Conn* conn, const uint8_t* line, size_t n) noex
             break
         i += 1
     if i == 0:
-        conn.head.broken = 1
-    conn.body_left = size
+        conn.request.head.broken = 1
+    conn.request.body_left = size
     conn.state = CONN_CHUNK_BODY if size > 0 else CONN_TRAILER
 
 
@@ -41,7 +41,7 @@ cdef inline void eat_line(Conn* conn, const uint8_t* line, size_t n) noexcept no
     if n > 0 and line[n - 1] == c'\r':
         n -= 1
     if conn.state == CONN_HEAD:
-        if head_line(&conn.head, line, n):
+        if head_line(&conn.request.head, line, n):
             head_is_whole(conn)
     elif conn.state == CONN_CHUNK_SIZE:
         chunk_size_line(conn, line, n)
@@ -56,28 +56,28 @@ cdef inline size_t feed_line(Conn* conn, const uint8_t* data, size_t n) noexcept
     cdef const uint8_t* end = <const uint8_t*>memchr(data, c'\n', n)
     cdef size_t n_piece = <size_t>(end - data) if end != NULL else n
     cdef size_t n_kept
-    conn.head.n_bytes += <int>n_piece + 1
-    if conn.n_line == 0 and end != NULL:
+    conn.request.head.n_bytes += <int>n_piece + 1
+    if conn.request.n_line == 0 and end != NULL:
         eat_line(conn, data, n_piece)
         return n_piece + 1
-    n_kept = LINE_BYTES - <size_t>conn.n_line
+    n_kept = LINE_BYTES - <size_t>conn.request.n_line
     if n_kept > n_piece:
         n_kept = n_piece
-    memcpy(conn.line + conn.n_line, data, n_kept)
-    conn.n_line += <int>n_kept
+    memcpy(conn.request.line + conn.request.n_line, data, n_kept)
+    conn.request.n_line += <int>n_kept
     if end == NULL:
         return n
-    n_kept = <size_t>conn.n_line
-    conn.n_line = 0
-    eat_line(conn, conn.line, n_kept)
+    n_kept = <size_t>conn.request.n_line
+    conn.request.n_line = 0
+    eat_line(conn, conn.request.line, n_kept)
     return n_piece + 1
 
 
 cdef inline size_t feed_body(Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
-    cdef size_t n_used = n if <int64_t>n < conn.body_left else <size_t>conn.body_left
-    body_scan_feed(&conn.scan, data, n_used)
-    conn.body_left -= <int64_t>n_used
-    if conn.body_left == 0:
+    cdef size_t n_used = n if <int64_t>n < conn.request.body_left else <size_t>conn.request.body_left
+    body_scan_feed(&conn.request.scan, data, n_used)
+    conn.request.body_left -= <int64_t>n_used
+    if conn.request.body_left == 0:
         conn.state = CONN_READY if conn.state == CONN_BODY else CONN_CHUNK_END
     return n_used
 
@@ -85,7 +85,7 @@ cdef inline size_t feed_body(Conn* conn, const uint8_t* data, size_t n) noexcept
 cdef inline size_t feed_request(Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
     """Eat until the request is whole (CONN_READY), broken, or the data are at their end. Returns how many were eaten."""
     cdef size_t n_used = 0
-    while n_used < n and conn.state != CONN_READY and not conn.head.broken and conn.head.n_bytes < HEAD_BYTES:
+    while n_used < n and conn.state != CONN_READY and not conn.request.head.broken and conn.request.head.n_bytes < HEAD_BYTES:
         if conn.state == CONN_BODY or conn.state == CONN_CHUNK_BODY:
             n_used += feed_body(conn, data + n_used, n - n_used)
         else:

@@ -28,21 +28,21 @@ cdef inline void keep_early(Conn* conn, const uint8_t* data, size_t n) noexcept 
     """Bytes of the next request: put by until this one is answered."""
     if n == 0:
         return
-    if conn.early_used == conn.early.n:
-        conn.early.n = conn.early_used = 0
-    put_bytes(&conn.early, data, n)
+    if conn.request.early_used == conn.request.early.n:
+        conn.request.early.n = conn.request.early_used = 0
+    put_bytes(&conn.request.early, data, n)
 
 
 cdef inline size_t eat(Server* server, Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
     """Feed the request and answer it if it is whole. Returns how many bytes were eaten."""
     cdef size_t n_used = feed_request(conn, data, n)
-    if conn.head.broken or conn.head.n_bytes >= HEAD_BYTES:
+    if conn.request.head.broken or conn.request.head.n_bytes >= HEAD_BYTES:
         conn.closes = 1
         conn.fault = 0
-        say_page(server, conn, &server.pages[<int>(PAGE_BAD_REQUEST if conn.head.broken else PAGE_HEAD_TOO_LONG)], False)
+        say_page(server, conn, &server.pages[<int>(PAGE_BAD_REQUEST if conn.request.head.broken else PAGE_HEAD_TOO_LONG)], False)
         return n
-    if conn.head.wants_continue and conn.state != CONN_HEAD:
-        conn.head.wants_continue = 0
+    if conn.request.head.wants_continue and conn.state != CONN_HEAD:
+        conn.request.head.wants_continue = 0
         conn_send(server, conn, b"HTTP/1.1 100 Continue\r\n\r\n", 25)
     return n_used
 
@@ -71,8 +71,8 @@ cdef inline void pump(Server* server, Conn* conn) noexcept nogil:
         if conn.state == CONN_READY:
             read_clocks(server)
             dispatch(server, conn)
-        elif conn.early_used < conn.early.n:
-            conn.early_used += eat(server, conn, conn.early.at + conn.early_used, conn.early.n - conn.early_used)
+        elif conn.request.early_used < conn.request.early.n:
+            conn.request.early_used += eat(server, conn, conn.request.early.at + conn.request.early_used, conn.request.early.n - conn.request.early_used)
         elif not conn.readable or not read_more(server, conn):
             return
 

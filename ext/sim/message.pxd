@@ -27,7 +27,6 @@ cdef enum Field:
     FIELD_TEXT = 88             # X: the whole answer: " tok1 tok2 ..."
     FIELD_CONNECTION = 75       # K: "Connection: close" and its line end, if it will be closed
     FIELD_TOTAL_NS = 68         # D
-    FIELD_QUEUE_NS = 81         # Q
     FIELD_PROMPT_NS = 69        # E
     FIELD_EVAL_NS = 71          # G
     FIELD_VECTORS = 86          # V: embeddings, comma-separated, as objects
@@ -51,7 +50,6 @@ cdef struct Facts:
     int64_t prompt_tokens
     int64_t output_tokens
     int64_t total_ns
-    int64_t queue_ns
     int64_t prompt_ns
     int64_t eval_ns
     int64_t n_inputs
@@ -117,8 +115,6 @@ cdef inline void put_answer_field(Buffer* into, uint8_t field, const Facts* fact
         put_vectors(into, facts.n_inputs, field == FIELD_BARE_VECTORS)
     elif field == FIELD_TOTAL_NS:
         put_decimal(into, facts.total_ns)
-    elif field == FIELD_QUEUE_NS:
-        put_decimal(into, facts.queue_ns)
     elif field == FIELD_PROMPT_NS:
         put_decimal(into, facts.prompt_ns)
     elif field == FIELD_EVAL_NS:

@@ -13,12 +13,12 @@ cdef inline int64_t gap_ns(Server* server, Conn* conn) noexcept nogil:
 cdef inline void slot_grant(Server* server, Conn* conn) noexcept nogil:
     """The times of the answer begin here."""
     cdef int64_t i
-    conn.has_slot = 1
+    conn.request.has_slot = 1
     server.counts.n_running += 1
-    conn.granted_ns = server.now_ns
+    conn.request.granted_ns = server.now_ns
     conn.due_ns = conn.first_ns = server.now_ns + draw_whole(&server.settings.ttft_ns, &conn.rng)
     conn.phase = PHASE_OPEN
-    if not conn.streams:
+    if not conn.request.streams:
         conn.phase = PHASE_WHOLE
         for i in range(conn.n_tokens - 1):
             conn.due_ns += gap_ns(server, conn)
@@ -30,26 +30,26 @@ cdef inline void slot_ask(Server* server, Conn* conn) noexcept nogil:
         slot_grant(server, conn)
         return
     conn.state = CONN_QUEUED
-    conn.queue_next = NO_FD
-    conn.queue_before = server.queue_last
+    conn.request.queue_next = NO_FD
+    conn.request.queue_before = server.queue_last
     if server.queue_last == NO_FD:
         server.queue_first = conn.fd
     else:
-        server.conns[server.queue_last].queue_next = conn.fd
+        server.requests[server.queue_last].queue_next = conn.fd
     server.queue_last = conn.fd
     server.counts.n_waiting += 1
 
 
 cdef inline void queue_leave(Server* server, Conn* conn) noexcept nogil:
-    if conn.queue_before == NO_FD:
-        server.queue_first = conn.queue_next
+    if conn.request.queue_before == NO_FD:
+        server.queue_first = conn.request.queue_next
     else:
-        server.conns[conn.queue_before].queue_next = conn.queue_next
-    if conn.queue_next == NO_FD:
-        server.queue_last = conn.queue_before
+        server.requests[conn.request.queue_before].queue_next = conn.request.queue_next
+    if conn.request.queue_next == NO_FD:
+        server.queue_last = conn.request.queue_before
     else:
-        server.conns[conn.queue_next].queue_before = conn.queue_before
-    conn.queue_next = conn.queue_before = NO_FD
+        server.requests[conn.request.queue_next].queue_before = conn.request.queue_before
+    conn.request.queue_next = conn.request.queue_before = NO_FD
     server.counts.n_waiting -= 1
 
 
@@ -58,9 +58,9 @@ cdef inline void slot_release(Server* server, Conn* conn) noexcept nogil:
     cdef Conn* following
     if conn.state == CONN_QUEUED:
         queue_leave(server, conn)
-    if not conn.has_slot:
+    if not conn.request.has_slot:
         return
-    conn.has_slot = 0
+    conn.request.has_slot = 0
     server.counts.n_running -= 1
     if server.queue_first != NO_FD and not server.stopping:
         following = &server.conns[server.queue_first]

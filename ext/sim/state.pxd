@@ -57,48 +57,53 @@ cdef enum Phase:
     PHASE_TOKENS
     PHASE_WHOLE             # next: the whole answer at once
 
-cdef struct Conn:
-    int64_t due_ns          # next write, CLOCK_MONOTONIC
-    int64_t first_ns        # first token written, CLOCK_MONOTONIC
+# The request that is read or answered, and what the kernel has not taken: nothing that a token touches.
+cdef struct Request:
+    Head head
+    BodyScan scan
+    Buffer out              # what the kernel has not taken yet
+    Buffer early            # bytes of the next request that came with this one
+    size_t out_sent
+    size_t early_used
     int64_t received_ns     # CLOCK_MONOTONIC
     int64_t received_unix_ns
-    int64_t granted_ns      # slot granted
+    int64_t granted_ns      # slot granted, CLOCK_MONOTONIC
+    int64_t body_left       # bytes of the request's body, or of its chunk
+    TokenPage* first_page
+    int queue_next          # fd or NO_FD
+    int queue_before
+    int n_line
+    uint8_t after_head      # phase that follows a slow head
+    uint8_t streams
+    uint8_t is_cut          # it ends because of the limit that was asked
+    uint8_t has_slot
+    uint8_t is_counted      # a generation: in the log and in the outcome counts
+    uint8_t[1024] line      # a line that is not whole yet
+
+# What a token needs, in two cache lines and, for all streams together, in few pages; the rest is in `request`.
+cdef struct Conn:
+    int64_t due_ns          # next write, CLOCK_MONOTONIC
     int64_t n_written       # tokens
     int64_t n_tokens        # tokens to write
     int64_t fault_at        # after so many tokens
-    int64_t body_left       # bytes of the request's body, or of its chunk
-    uint64_t n_answers      # on this connection
-    TokenPage* first_page
-    TokenPage* last_page
-    Buffer out              # what the kernel has not taken yet
-    size_t out_sent
-    Buffer early            # bytes of the next request that came with this one
-    size_t early_used
-    Rng rng
     int fd
-    int queue_next          # fd or NO_FD
-    int queue_before
     uint32_t generation     # a timer with another is stale
-    int n_line
     uint8_t state
     uint8_t phase
-    uint8_t after_head      # phase that follows a slow head
     uint8_t operation
-    uint8_t family
     uint8_t fault
-    uint8_t streams
-    uint8_t is_cut
-    uint8_t closes
     uint8_t is_blocked      # waits for EPOLLOUT
+    uint8_t family
+    uint8_t closes
     uint8_t readable
     uint8_t peer_gone       # it will send no more
-    uint8_t has_slot
-    uint8_t is_counted      # a generation: in the log and in the outcome counts
     uint8_t[12] id_digits
     uint8_t[10] created_digits
-    Head head
-    BodyScan scan
-    uint8_t[1024] line      # a line that is not whole yet
+    TokenPage* last_page
+    Request* request
+    int64_t first_ns        # first token written, CLOCK_MONOTONIC
+    Rng rng
+    uint8_t[8] padding      # to 128 bytes
 
 cdef struct Dialect:
     Template stream_head
@@ -157,6 +162,7 @@ cdef struct Counts:
 
 cdef struct Server:
     Conn* conns                 # by file descriptor
+    Request* requests           # the same
     int n_conns
     int epoll_fd
     int listen_fd

@@ -9,7 +9,8 @@ from wire.codes cimport (REASON_DOCUMENT_TOO_LONG, REASON_JSON, REASON_NDJSON_LI
                          REASON_SSE_NOT_JSON, WIRE_BODY, WIRE_DONE, WIRE_ERROR, WIRE_EVENT, WIRE_MORE, Span)
 from wire.error_text cimport ERROR_TEXT_BYTES, error_text_feed, error_text_start
 from wire.json_facts cimport FINISH_CODE_NONE, RANK_BODY, UNKNOWN
-from wire.json_scan cimport JSON_FAILED, JsonScan, json_feed, json_finish, json_is_empty, json_reset, json_reset_document
+from wire.json_scan cimport (JSON_FAILED, JsonScan, json_feed, json_finish, json_is_empty, json_reset,
+                             json_reset_document)
 from wire.ndjson cimport NdjsonParser, ndjson_feed, ndjson_reset
 from wire.sse cimport SseParser, sse_feed, sse_reset
 
@@ -69,8 +70,8 @@ cdef inline void answer_reset(AnswerReader* answer, int framing) noexcept nogil:
 cdef inline int answer_feed(AnswerReader* answer, const uint8_t* data, size_t n_bytes, size_t* n_used) noexcept nogil:
     """Eat body bytes up to the end of the next event.
 
-    Return WIRE_EVENT (the fields of answer are as that event left them; feed the rest again), WIRE_MORE (all eaten) or WIRE_ERROR
-    (error_code says why; feed no more).
+    Return WIRE_EVENT (the fields of answer are as that event left them; feed the rest again), WIRE_MORE (all eaten) or
+    WIRE_ERROR (error_code says why; feed no more).
     """
     if answer.framing == FRAMING_SSE:
         return _feed_sse(answer, data, n_bytes, n_used)
@@ -85,8 +86,8 @@ cdef inline int answer_feed(AnswerReader* answer, const uint8_t* data, size_t n_
     return WIRE_MORE
 
 cdef inline int answer_finish(AnswerReader* answer) noexcept nogil:
-    """The body has ended. Return WIRE_EVENT (its end completed a document), WIRE_MORE (nothing was open; an unfinished event of SSE
-    counts for nothing) or WIRE_ERROR (a document is cut)."""
+    """The body has ended. Return WIRE_EVENT (its end completed a document), WIRE_MORE (nothing was open; an unfinished
+    event of SSE counts for nothing) or WIRE_ERROR (a document is cut)."""
     if answer.framing == FRAMING_SSE or answer.framing == FRAMING_NDJSON and json_is_empty(&answer.json):
         return WIRE_MORE
     if answer.framing == FRAMING_NDJSON or answer.framing == FRAMING_DOCUMENT:
@@ -117,7 +118,7 @@ cdef inline int _feed_sse(AnswerReader* answer, const uint8_t* data, size_t n_by
             return WIRE_MORE
 
 cdef inline void _event_piece(AnswerReader* answer, const uint8_t* at, size_t n_bytes) noexcept nogil:
-    """Some of an event's data. JSON that is none shows when the event is complete: only then is it known for no error event."""
+    """Some of an event's data. If it is no JSON, that waits for the event's end: it may be an error event's text."""
     cdef const uint8_t* end = at + n_bytes
     if answer.n_sentinel == PAST_SENTINEL:
         return
@@ -129,7 +130,7 @@ cdef inline void _event_piece(AnswerReader* answer, const uint8_t* at, size_t n_
         json_feed(&answer.json, at, end - at)
 
 cdef inline const uint8_t* _sentinel(AnswerReader* answer, const uint8_t* at, const uint8_t* end) noexcept nogil:
-    """Eat what may be [DONE] between blanks. What turns out to be something else is given to JSON from its first byte."""
+    """Eat what may be [DONE] between blanks. If it turns out to be something else, JSON gets all of it."""
     cdef const char* word = b"[DONE]"
     while at < end:
         if answer.n_sentinel < SENTINEL_BYTES and at[0] == <uint8_t> word[answer.n_sentinel]:

@@ -1,4 +1,4 @@
-"""The chunked transfer coding, up to the last chunk; the trailer lines after it are http1_field's. No socket, clock or malloc.
+"""The chunked transfer coding, up to the last chunk; http1_field reads the trailers. No socket, clock or malloc.
 
 Extensions are checked and mean nothing. Source: RFC 9112 section 7.1.
 """

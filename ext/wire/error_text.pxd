@@ -1,7 +1,7 @@
 """The first line of what a server says went wrong, and whether it says that the context was too long.
 
-Kept valid UTF-8 however the bytes come: white space becomes one blank, what is no UTF-8 a question mark, and the end is cut between
-two characters. Texts are ranked, so that an error's message wins over its code in whatever order they come.
+Kept valid UTF-8 however the bytes come: white space becomes one blank, what is no UTF-8 a question mark, and the end is
+cut between two characters. Texts are ranked, so that an error's message wins over its code in whatever order they come.
 """
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memmove, memset

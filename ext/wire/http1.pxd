@@ -1,4 +1,4 @@
-"""One HTTP/1 response as a client meets it: head, interim responses before it, body, trailers. No socket, clock or malloc.
+"""One HTTP/1 response as a client meets it: interim heads, head, body, trailers. No socket, clock or malloc.
 
 Bodies are handed on as they come and never kept. Source: RFC 9112 sections 4, 6, 7, 8 and 9.
 """
@@ -57,10 +57,10 @@ cdef inline void http1_reset(Http1Parser* parser, bint expects_no_body) noexcept
 cdef inline int http1_feed(
     Http1Parser* parser, const uint8_t* data, size_t n_bytes, size_t* n_used, Span* body,
 ) noexcept nogil:
-    """Eat up to the next thing worth knowing; feed the rest, even of no bytes, until the answer is WIRE_MORE or WIRE_DONE.
+    """Eat up to the next thing worth knowing. Feed the rest, even no bytes, until neither HEAD nor BODY comes.
 
-    Return WIRE_HEAD (the final head is complete: status, content_kind, keep_alive and retry_after_s hold), WIRE_BODY (body: decoded
-    bytes), WIRE_DONE (complete; what is left belongs to no one), WIRE_MORE or WIRE_ERROR (error says why).
+    Return WIRE_HEAD (the final head is complete: status, content_kind, keep_alive and retry_after_s hold), WIRE_BODY
+    (body: decoded bytes), WIRE_DONE (complete; what is left is no part of it), WIRE_MORE or WIRE_ERROR (see error).
     """
     cdef size_t n_eaten
     cdef int code = WIRE_MORE

@@ -1,7 +1,8 @@
-"""Header and trailer lines of HTTP/1, one after the other, and what the few that matter to a client say. No socket, clock or malloc.
+"""Header and trailer lines of HTTP/1, and what the few that matter to a client say. No socket, clock or malloc.
 
-Strict where leniency has let responses be read in two ways: no folding, no blank before the colon, no bare carriage return, no control
-characters. A line feed alone ends a line. Sources: RFC 9112 sections 2.2, 5 and 6; RFC 9110 sections 5.5, 8.4, 8.6 and 10.2.3.
+Strict where leniency has let responses be read in two ways: no folding, no blank before the colon, no bare carriage
+return, no control characters. A line feed alone ends a line.
+Sources: RFC 9112 sections 2.2, 5 and 6; RFC 9110 sections 5.5, 8.4, 8.6 and 10.2.3.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcmp
@@ -216,7 +217,7 @@ cdef inline int _in_value(FieldReader* reader, uint8_t byte) noexcept nogil:
     return _length_digit(reader, byte) if reader.field == FIELD_CONTENT_LENGTH else WIRE_MORE
 
 cdef inline int _after_word(FieldReader* reader) noexcept nogil:
-    """Something follows a word and is set off by blanks only: a parameter of a type, or part of no word that is known."""
+    """Something follows a word after blanks: a parameter of a type, or part of no word that is known."""
     if reader.field == FIELD_CONTENT_LENGTH:
         return field_fail(reader, REASON_CONTENT_LENGTH)
     if reader.field != FIELD_CONTENT_TYPE:
@@ -231,7 +232,7 @@ cdef inline int _length_digit(FieldReader* reader, uint8_t byte) noexcept nogil:
     return WIRE_MORE
 
 cdef inline int _word_ends(FieldReader* reader, bint is_last) noexcept nogil:
-    """A comma or the line's end: take the word. Empty ones do not count, but a length must be there (RFC 9110 section 5.6.1)."""
+    """A comma or the line's end: take the word. Empty ones do not count (RFC 9110 section 5.6.1), but for a length."""
     cdef int code = WIRE_MORE
     if reader.field == FIELD_CONTENT_LENGTH:
         code = _take_length(reader)

@@ -1,8 +1,9 @@
 """What a document of a language model's server says: which places in it matter, and what is kept of them.
 
-A node is a place in the document: that of `usage` under the root, say. A child's node follows from its parent's node and its key, so
-the order of keys does not matter, and the same key elsewhere is another node, most often NODE_SKIP.
-Sources: OpenAI's API reference (chat completions, completions, errors), Ollama's docs/api.md, vLLM's and llama.cpp's servers.
+A node is a place in the document: that of `usage` under the root, say. A child's node follows from its parent's node
+and its key, so the order of keys does not matter, and the same key elsewhere is another node, most often NODE_SKIP.
+Sources: OpenAI's API reference (chat completions, completions, errors), Ollama's docs/api.md, the errors of vLLM,
+llama.cpp and FastAPI.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcmp
@@ -126,12 +127,14 @@ cdef inline uint8_t node_of_element(uint8_t node) noexcept nogil:
 
 cdef inline uint8_t _under_root(const uint8_t* key, size_t n_bytes) noexcept nogil:
     if n_bytes == 4:
-        return (NODE_DONE if memcmp(key, b"done", 4) == 0 else NODE_ROOT_CODE if memcmp(key, b"code", 4) == 0
-                or memcmp(key, b"type", 4) == 0 else NODE_SKIP)
+        return (NODE_DONE if memcmp(key, b"done", 4) == 0
+                else NODE_ROOT_CODE if memcmp(key, b"code", 4) == 0 or memcmp(key, b"type", 4) == 0 else NODE_SKIP)
     if n_bytes == 5:
-        return NODE_USAGE if memcmp(key, b"usage", 5) == 0 else NODE_ERROR if memcmp(key, b"error", 5) == 0 else NODE_SKIP
+        return (NODE_USAGE if memcmp(key, b"usage", 5) == 0
+                else NODE_ERROR if memcmp(key, b"error", 5) == 0 else NODE_SKIP)
     if n_bytes == 6:
-        return NODE_KIND if memcmp(key, b"object", 6) == 0 else NODE_DETAIL if memcmp(key, b"detail", 6) == 0 else NODE_SKIP
+        return (NODE_KIND if memcmp(key, b"object", 6) == 0
+                else NODE_DETAIL if memcmp(key, b"detail", 6) == 0 else NODE_SKIP)
     if n_bytes == 7:
         return (NODE_CHOICES if memcmp(key, b"choices", 7) == 0
                 else NODE_MESSAGE if memcmp(key, b"message", 7) == 0 else NODE_SKIP)

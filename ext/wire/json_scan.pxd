@@ -1,7 +1,7 @@
-"""A JSON object read as it comes: the structure is checked, the facts that matter are kept, and nothing else is. No socket, clock or malloc.
+"""A JSON object as it comes: its structure is checked and the facts that matter are kept. No socket, clock or malloc.
 
-Bytes of 0x80 and above are taken inside strings as they stand: whether a text is good UTF-8 matters only where it is shown.
-Source: RFC 8259.
+Bytes of 0x80 and above are taken inside strings as they stand: only where a text is shown does it matter whether it is
+good UTF-8. Source: RFC 8259.
 """
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy

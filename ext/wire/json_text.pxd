@@ -23,7 +23,7 @@ cdef inline const uint8_t* text_stop(const uint8_t* at, const uint8_t* end) noex
     cdef uint64_t found
     while end - at >= 8:
         word = _word(at)
-        # In each ASCII byte the top bit of a difference shows a borrow. The lowest one is true; higher ones may be carried over.
+        # In an ASCII byte the top bit of a difference shows a borrow. The lowest is true; higher ones may be carried.
         found = (word ^ (ones * c'"')) - ones | (word ^ (ones * c"\\")) - ones | word - ones * 0x20
         found &= ~word & ones * 0x80
         if found:
@@ -44,7 +44,7 @@ cdef inline void escape_start(TextEscape* escape) noexcept nogil:
     escape.unit = 0
 
 cdef inline int escape_feed(TextEscape* escape, uint8_t byte) noexcept nogil:
-    """Return WIRE_MORE, WIRE_EVENT (complete; `decoded` holds n_decoded bytes, or none after a high surrogate) or WIRE_ERROR."""
+    """Return WIRE_MORE, WIRE_EVENT (complete; n_decoded bytes, 0 after a high surrogate) or WIRE_ERROR."""
     cdef int digit
     cdef uint8_t letter
     if escape.n_hex == 0:

@@ -19,8 +19,8 @@ cdef inline void ndjson_reset(NdjsonParser* parser) noexcept nogil:
 cdef inline int ndjson_feed(
     NdjsonParser* parser, const uint8_t* data, size_t n_bytes, size_t* n_used, Span* piece,
 ) noexcept nogil:
-    """Eat up to the next line end. Return WIRE_BODY (piece: some of the line), WIRE_EVENT (the line has ended; it may have been
-    empty), WIRE_MORE, or WIRE_ERROR where a line is too long."""
+    """Eat up to the next line end. Return WIRE_BODY (piece: some of the line), WIRE_EVENT (the line has ended; it may
+    be empty), WIRE_MORE, or WIRE_ERROR where a line is too long."""
     cdef const uint8_t* feed
     n_used[0] = 0
     piece.at = data

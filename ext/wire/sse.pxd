@@ -51,9 +51,9 @@ cdef inline int sse_feed(
 ) noexcept nogil:
     """Eat up to the next piece or event.
 
-    Return WIRE_BODY (piece: some of the unfinished event's data, or the line feed between two lines of it), WIRE_EVENT (an event
-    that had data is complete), WIRE_MORE or WIRE_ERROR. At the stream's end an unfinished event counts for nothing; has_data
-    says that there is one.
+    Return WIRE_BODY (piece: some of the unfinished event's data, or the line feed between two lines of it), WIRE_EVENT
+    (an event that had data is complete), WIRE_MORE or WIRE_ERROR. At the stream's end an unfinished event counts for
+    nothing; has_data says that there is one.
     """
     cdef const uint8_t* at = data
     cdef const uint8_t* end = data + n_bytes

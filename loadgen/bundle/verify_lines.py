@@ -122,17 +122,17 @@ def _wrong_shape(line: Any, operations: Mapping[str, bool]) -> Iterator[str]:
     if not isinstance(line, dict):
         yield "not a JSON object"
         return
-    for key in line.keys() - _SHAPES.keys():
-        yield f"{key}: unknown key"
-    has_tokens = operations.get(line.get("operation", ""), False) or "n_events" in line
+    yield from (f"{key}: unknown key" for key in line if key not in _SHAPES)
+    operation = line.get("operation")
+    has_tokens = "n_events" in line or (isinstance(operation, str) and operations.get(operation, False))
     for key, (expected, fits) in _SHAPES.items():
         if key in line:
             if not fits(line[key]):
                 yield f"{key}: must be {expected}, got {line[key]!r}"
         elif key not in SERVER_KEYS and (has_tokens or key not in TOKEN_KEYS):
             yield f"{key}: missing"
-    if isinstance(line.get("operation"), str) and line["operation"] not in operations:
-        yield f"operation: {line['operation']} is none of the run's"
+    if isinstance(operation, str) and operation not in operations:
+        yield f"operation: {operation} is none of the run's"
 
 
 def _contradictions(line: Mapping[str, Any], identity: str) -> Iterator[str]:

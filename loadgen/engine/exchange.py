@@ -71,6 +71,8 @@ class Exchange:
             self.status = response.status
             if self.status < 200:
                 raise MalformedError("server switched to another protocol")
+            if self.traffic.is_folded:
+                raise MalformedError("header line is folded")
             reader = reader_for(self._plan.wire, self.status, response.headers.get("Content-Type", ""))
             self.facts = reader.facts
             while text := await response.content.readany():

@@ -9,8 +9,12 @@ import os
 import resource
 import threading
 import time
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
+import orjson
+from numpy.typing import NDArray
 
 from loadgen.engine import _native
 from loadgen.engine.contract import Address, Ending, Live, Sink, Why
@@ -18,7 +22,10 @@ from loadgen.engine.limits import raise_descriptor_limit
 from loadgen.plan.model import Plan
 from loadgen.records import RECORD_DTYPE, Block, FinishReason, Outcome, Phase, Stamp, TokenSource
 
-PUMP_PAUSE_S = 0.02
+PUMP_PAUSE_S = 0.05
+BUSY_PUMP_PAUSE_S = 0.005
+"""While blocks keep coming."""
+
 DRAWS = 8192
 """So many indexes are drawn at a time: small enough to be quick, large enough that numpy's overhead is nothing."""
 
@@ -74,45 +81,51 @@ class _Run:
         started_at_unix_ns = time.time_ns()
         self._start("run", self.origin_ns)
         while any(thread.is_alive() for thread in self.threads):
-            time.sleep(PUMP_PAUSE_S)
-            self.pump()
+            time.sleep(BUSY_PUMP_PAUSE_S if self.pump() else PUMP_PAUSE_S)
         self.join()
         self.pump()
         return self._ending(started_at_unix_ns, _cpu_s() - cpu_from_s)
 
-    def pump(self) -> None:
+    def pump(self) -> int:
+        """Feed, empty, look. Returns how many blocks were written."""
         self.feeder.feed()
         self.sink.window_from_ns = self.window.from_ns
-        for loop in self.loops:
-            self._empty(loop)
+        n_blocks = sum(self._empty(loop) for loop in self.loops)
         self._show()
         if self.live.stop_asked:
             self._stop(Why.STOPPED)
         if self.patience.is_over(self.live):
             self._stop(Why.GAVE_UP)
+        return n_blocks
 
-    def _empty(self, loop: _native.Loop) -> None:
-        """Write the loop's full blocks and give them back."""
+    def _empty(self, loop: _native.Loop) -> int:
+        """Write the loop's full blocks and give them back. Returns how many there were."""
+        n_blocks = 0
         while (number := loop.take_full()) >= 0:
             records, gaps_ns = loop.block(number)
-            block = Block(np.frombuffer(records, RECORD_DTYPE), np.frombuffer(gaps_ns, np.int64))
-            if self._write(records, gaps_ns):
-                self.sink.take(block)
-            else:
-                self.n_unwritten += len(block.records)
-            del block, records, gaps_ns
+            n_written = self._write(records, gaps_ns)
+            self._show_block(np.frombuffer(records, RECORD_DTYPE), np.frombuffer(gaps_ns, np.int64), n_written)
+            del records, gaps_ns
             loop.give_back(number)
+            n_blocks += 1
+        return n_blocks
 
-    def _write(self, records: memoryview, gaps_ns: memoryview) -> bool:
+    def _write(self, records: memoryview, gaps_ns: memoryview) -> int:
+        """How many of the block's records are on the disk now."""
         if self.error is not None:
-            return False
-        try:
-            self.lines.write(records, gaps_ns)
-        except OSError as error:
-            self.error = error.strerror
+            return 0
+        n_written = self.lines.write(records, gaps_ns)
+        if self.lines.error:
+            self.error = os.strerror(self.lines.error)
             self._stop(Why.DISK_FULL)
-            return False
-        return True
+        return n_written
+
+    def _show_block(self, records: NDArray[Any], gaps_ns: NDArray[np.int64], n_written: int) -> None:
+        """Only what is on the disk is counted: the summary must agree with the file."""
+        self.n_unwritten += len(records) - n_written
+        written = records[:n_written]
+        if n_written:
+            self.sink.take(Block(written, gaps_ns[: written["n_gaps"].sum()]))
 
     def _stop(self, why: Why) -> None:
         if self.why is Why.DONE:
@@ -257,25 +270,29 @@ def _loop(
 
 
 def _lines(plan: Plan, sink: Sink, fd: int) -> _native.Lines:
-    codes = {
-        "outcomes": [_json(one.name) for one in Outcome],
-        "phases": [_json(one.name) for one in Phase],
-        "stamps": [_json(one.name) for one in Stamp],
-        "finish_reasons": [b"null" if one is FinishReason.NONE else _json(one.name) for one in FinishReason],
-        "token_sources": [b"null" if one is TokenSource.NONE else _json(one.name) for one in TokenSource],
-    }
     return _native.Lines(
         fd,
         os.fstat(fd).st_size,
         sink.run_tag.encode(),
-        [_json(operation.name) for operation in plan.operations],
+        [orjson.dumps(operation.name) for operation in plan.operations],
         [operation.expects_tokens for operation in plan.operations],
-        codes,
+        codes(),
     )
 
 
-def _json(name: str) -> bytes:
-    return f'"{name.lower()}"'.encode()
+def codes() -> dict[str, list[bytes]]:
+    """The JSON text of every code of a record."""
+    return {
+        "outcomes": _texts(Outcome),
+        "phases": _texts(Phase),
+        "stamps": _texts(Stamp),
+        "finish_reasons": [b"null", *_texts(FinishReason)[1:]],
+        "token_sources": [b"null", *_texts(TokenSource)[1:]],
+    }
+
+
+def _texts(kind: type[IntEnum]) -> list[bytes]:
+    return [orjson.dumps(one.name.lower()) for one in kind]
 
 
 def _cpu_s() -> float:

@@ -1,6 +1,7 @@
 """Taps on aiohttp's connections: they count and date what passes, and change nothing of it."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
+
+_HEAD_END = re.compile(rb"\n\r?\n")
+_FOLD = re.compile(rb"\n[ \t]")
 
 
 class Cut(Enum):
@@ -41,6 +45,8 @@ class Traffic:
     first_byte_at_ns: int = NEVER
     last_read_at_ns: int = NEVER
     cut: Cut = Cut.BY_NOBODY
+    head: bytes | None = b""  # of the answer, as far as it has come; None: it has come
+    is_folded: bool = False  # a header line goes on in the next: aiohttp takes that, RFC 9112 5.2 lets nobody send it
 
     def written(self) -> None:
         """The kernel has everything that was written so far."""
@@ -48,11 +54,18 @@ class Traffic:
             self.sent_at_ns = self.now_ns()
             self.on_sent()
 
-    def read(self, n_bytes: int) -> None:
+    def read(self, text: bytes) -> None:
         self.last_read_at_ns = self.now_ns()
         if self.n_read == 0:
             self.first_byte_at_ns = self.last_read_at_ns
-        self.n_read += n_bytes
+        self.n_read += len(text)
+        if self.head is not None:
+            self._read_head(self.head + text)
+
+    def _read_head(self, head: bytes) -> None:
+        end = _HEAD_END.search(head)
+        self.is_folded = _FOLD.search(head, 0, end.end() if end else len(head)) is not None
+        self.head = None if end or self.is_folded else head
 
 
 CARRIED: ContextVar[Traffic | None] = ContextVar("CARRIED", default=None)
@@ -98,7 +111,7 @@ class Tap(asyncio.Protocol):
         if self.traffic is None:
             self._transport.close()  # bytes that answer nothing: what follows them could not be trusted
             return
-        self.traffic.read(len(data))
+        self.traffic.read(data)
         self._inner.data_received(data)
         if self.traffic is None and self._inner.should_close:
             self._transport.close()  # the answer is whole, and something followed it

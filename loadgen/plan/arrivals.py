@@ -18,7 +18,7 @@ NOT_BEFORE_THE_END_OF_TIME_NS = 2**62
 """The instant of an arrival that never comes: the profile's rate has gone to 0."""
 
 Instants = Callable[[int, int], NDArray[np.int64]]
-"""draw(first, count): of the indexes from first on, ns, shape (count,). Instants count from the run's begin and never fall."""
+"""draw(first, count): ns for the indexes from first on, shape (count,). Instants count from the run's begin, never falling."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def steps(stages: Sequence[tuple[float, float]]) -> RateProfile:
 
 
 def ramp(stages: Sequence[tuple[float, float]]) -> RateProfile:
-    """From 0 the rate goes linearly to each stage's rate, which it reaches at the stage's end; the last rate goes on."""
+    """From 0 the rate goes linearly to each stage's rate, reached at the stage's end; the last rate goes on."""
     rates = [0.0, *(rate for rate, _ in stages)]
     return _profile(rates, [*rates[1:], rates[-1]], [duration for _, duration in stages])
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 SLOT_BYTES = 28
-"""Width of a slot. The engine writes `<run tag>-<index>`, the index zero-padded so that the whole is SLOT_BYTES wide."""
+"""Width of a slot. The engine writes `<run tag>-<index>`, the index zero-padded so that it is SLOT_BYTES wide."""
 
 NO_SLOT = -1
 
@@ -22,8 +22,24 @@ class Wire(IntEnum):
     HTTP = 2  # any body; counted, not read
 
 
+Prompt = str | list[dict[str, Any]]
+"""A text, or a chat's messages."""
+
+
+class Draft(NamedTuple):
+    """A request before a target encodes it. Plain HTTP needs no more than the operation.
+
+    operation: index into the target's operations. has_nonce: synthetic.NONCE stands in the prompt.
+    """
+
+    operation: int
+    prompt: Prompt = ""
+    output_tokens: int = 0
+    has_nonce: bool = False
+
+
 class Request(NamedTuple):
-    """One ready-to-send request. Slots are byte offsets into `raw`, where SLOT_BYTES bytes (b"0" * 28) wait to be written."""
+    """One ready-to-send request. Slots are byte offsets into `raw`; SLOT_BYTES bytes b"0" wait there to be written."""
 
     raw: bytes
     id_at: int  # the X-Request-Id's value; NO_SLOT: none
@@ -35,8 +51,8 @@ class Request(NamedTuple):
 class Pool:
     """All different requests of a run, end to end in one array.
 
-    raw: shape (n_bytes,), uint8. from_byte: shape (n + 1,), int64. The rest: shape (n,), int32; slot offsets count from the
-    request's first byte.
+    raw: shape (n_bytes,), uint8. from_byte: shape (n + 1,), int64. The rest: shape (n,), int32; slot offsets count
+    from the request's first byte.
     """
 
     raw: NDArray[np.uint8]
@@ -53,8 +69,8 @@ class Dues(NamedTuple):
     """The draws for some consecutive indexes.
 
     payload: shape (n,), uint32, index into the pool.
-    when_ns: shape (n,), int64. Open loop: the planned instant, ns since the run began, never falling. Closed loop: the pause
-    between the instant the slot became free and the planned instant (think time; 0 without).
+    when_ns: shape (n,), int64. Open loop: the planned instant, ns since the run began, never falling. Closed loop: the
+    pause between the instant the slot became free and the planned instant (think time; 0 without).
     """
 
     payload: NDArray[np.uint32]
@@ -71,8 +87,8 @@ class Operation:
 class Plan:
     """Everything an engine needs to know before the first send. Durations in ns; None: no such limit.
 
-    draw(first, count) gives the Dues of indexes first .. first + count - 1: the same whatever the block size and order of calls.
-    In an open loop it may return fewer: then the schedule has ended.
+    draw(first, count) gives the Dues of indexes first .. first + count - 1: the same whatever the block size and order
+    of calls. In an open loop it may return fewer: then the schedule has ended.
     """
 
     wire: Wire
@@ -83,7 +99,7 @@ class Plan:
     connections: int  # closed loop: the concurrency
     threads: int
     warmup_ns: int  # with warmup_requests None: the window begins here
-    warmup_requests: int | None  # the first so many requests are the warm-up, and the window begins with the next one's planned instant
+    warmup_requests: int | None  # these first are the warm-up; the window begins with the next one's planned instant
     duration_ns: int | None  # of the window
     requests: int | None  # of the window, the warm-up's not among them
     drain_ns: int

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from loadgen.plan.files import Prompt, load_prompts
+from loadgen.plan.files import load_prompts
+from loadgen.plan.model import Draft, Prompt
 from loadgen.plan.streams import Purpose
 from loadgen.plan.synthetic import Sizes, drawn_lengths, synthetic_prompts
 from loadgen.plan.tokens import load_tokenizer
 from loadgen.recipe.base import Lengths
 from loadgen.recipe.workload import FilePrompts, HttpWorkload, InlinePrompts, LlmWorkload, SyntheticPrompts
-from loadgen.targets.base import Draft
 
 MAX_SYNTHETIC = 1024
 """A longer run sends the same synthetic prompts again (each with a new nonce, where it has one)."""
@@ -60,9 +60,7 @@ def _each_operation(prompts: PromptSet, lengths: list[int]) -> Iterator[Draft]:
         yield Draft(place // n, prompts.prompts[place % n], output_tokens, prompts.has_nonce)
 
 
-def build_prompts(
-    spec: SyntheticPrompts | FilePrompts | InlinePrompts, seed: int, n_requests: int | None
-) -> PromptSet:
+def build_prompts(spec: SyntheticPrompts | FilePrompts | InlinePrompts, seed: int, n_requests: int | None) -> PromptSet:
     """Synthetic prompts: as many as there are requests, at most MAX_SYNTHETIC; else all there are.
 
     Raises RecipeError.

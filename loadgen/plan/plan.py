@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +17,10 @@ from loadgen.plan.streams import BLOCK
 from loadgen.recipe.load import Load
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.workload import LlmWorkload
-from loadgen.targets.base import Target
 from loadgen.units import ns_from_s
 
+if TYPE_CHECKING:
+    from loadgen.targets.base import Target
 
 MAX_POOL_BYTES = 512 << 20
 N_DIGESTED_DRAWS = 1024
@@ -28,8 +30,8 @@ DIGESTED_LIMITS = (
 )
 
 
-def build_plan(recipe: Recipe, target: Target) -> Plan:
-    """Everything that the engine needs. After target.prepare(), whose findings shape the requests. Raises RecipeError."""
+def build_plan(recipe: Recipe, target: "Target") -> Plan:
+    """Everything that the engine needs. Best after target.prepare(), which finds how requests must be. Raises RecipeError."""
     load = recipe.load
     instants = build_instants(load, recipe.seed)
     built = build_drafts(recipe.workload, recipe.seed, _n_requests(load, instants))
@@ -96,7 +98,7 @@ def _n_before(instants: Instants, instant_ns: int) -> int:
 
 
 def _n_requests(load: Load, instants: Instants) -> int | None:
-    """How many requests will be sent, where that can be known. In an open loop more than a block's count as a block's."""
+    """How many requests will be sent, where that can be known. In an open loop no more than a block are counted."""
     if load.mode == "open":
         return len(instants(0, BLOCK))
     if load.requests is None or load.warmup_s:
@@ -110,7 +112,8 @@ def _within_memory(requests: Iterator[Request]) -> Iterator[Request]:
         n_bytes += len(request.raw)
         if n_bytes > MAX_POOL_BYTES:
             raise RecipeError(
-                f"workload.prompts: encoded they take more than the {MAX_POOL_BYTES >> 20} MiB that are held in memory; give fewer"
+                f"workload.prompts: encoded they take more than the {MAX_POOL_BYTES >> 20} MiB that are held in memory;"
+                " give fewer"
             )
         yield request
 

@@ -37,11 +37,13 @@ class Sizes:
     prefix: int
 
 
-def synthetic_prompts(seed: int, n: int, sizes: Sizes, unique: bool, tokenizer: Tokenizer | None) -> tuple[list[str], bool]:
+def synthetic_prompts(
+    seed: int, n: int, sizes: Sizes, unique: bool, tokenizer: Tokenizer | None
+) -> tuple[list[str], bool]:
     """n prompts, and whether each has a nonce (NONCE stands in its place), right behind the shared prefix.
 
-    A nonce counts as one word, or as the tokens of SAMPLE_NONCE. It is left out of all where the shortest has no room for it.
-    Raises RecipeError where the tokenizer allows no text of exactly so many tokens.
+    A nonce counts as one word, or as the tokens of SAMPLE_NONCE. It is left out of all where the shortest has no room
+    for it. Raises RecipeError where the tokenizer allows no text of exactly so many tokens.
     """
     build = _exactly(tokenizer) if tokenizer else _in_words
     prefix = build("", sizes.prefix, seed, _SHARED_PREFIX_ENTRY)
@@ -53,7 +55,9 @@ def synthetic_prompts(seed: int, n: int, sizes: Sizes, unique: bool, tokenizer: 
     return [prompt.replace(SAMPLE_NONCE, NONCE, 1) for prompt in prompts] if has_nonce else prompts, has_nonce
 
 
-def drawn_lengths(seed: int, purpose: Purpose, n: int, mean: float, std: float, low: int, high: int | None) -> list[int]:
+def drawn_lengths(
+    seed: int, purpose: Purpose, n: int, mean: float, std: float, low: int, high: int | None
+) -> list[int]:
     """n whole numbers: normal, rounded, held within low and high."""
     if not std:
         return [int(np.clip(round(mean), low, high))] * n
@@ -89,7 +93,8 @@ def _exactly(tokenizer: Tokenizer) -> Callable[[str, int, int, int], str]:
             if filled is not None and filled.startswith(head):
                 return filled
         raise RecipeError(
-            f"workload.prompts: this tokenizer ({tokenizer.name}) gives no prompt of exactly {n} tokens; try another length"
+            f"workload.prompts: this tokenizer ({tokenizer.name}) gives no prompt of exactly {n} tokens;"
+            " try another length"
         )
 
     return build

@@ -28,7 +28,7 @@ def assemble(source: Source) -> tuple[Recipe | None, list[Problem]]:
     """The recipe, or None and what is wrong with it. source: resolved."""
     source = _named_as_by_the_service(source)
     kind = str(at(source.tree, ("service", "kind")))
-    problems = list(rules.later_problems(source.tree))
+    problems = [*rules.later_problems(source.tree), *rules.sweep_problems(source.tree)]
     sections: dict[str, Any] = {}
     for name, found in (
         ("service", _service(source)),

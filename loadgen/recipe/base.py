@@ -47,7 +47,7 @@ class Delay(Section):
     """A time drawn for each request or token, in milliseconds."""
 
     dist: Literal["lognormal"] = Field(default="lognormal", description="The distribution.")
-    mean: NonNegativeFloat = Field(description="Mean, in ms.")
+    mean: PositiveFloat = Field(description="Mean, in ms.")
     std: NonNegativeFloat = Field(default=0.0, description="Standard deviation, in ms.")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, PrivateAttr, WithJsonSchema
 
-from loadgen.recipe.base import NonNegativeFloat, Section, Text
+from loadgen.recipe.base import NonNegativeFloat, PositiveInt, Section, Text
 from loadgen.recipe.load import Load
 from loadgen.recipe.service import HttpService, LlmService, SimulatorService
 from loadgen.recipe.slo import Slo
@@ -48,7 +48,7 @@ class Recipe(Section):
     slo: Annotated[tuple[SloText, ...], Field(strict=False)] = Field(
         default=(), description="Promises to hold, such as `p99_ttft < 500 ms`; see [below](#service-level-objectives)."
     )
-    repeat: Literal[1] = Field(default=1, description="How often each point of a sweep is run.")
+    repeat: PositiveInt = Field(default=1, description="How often each point of a sweep is run.")
     order: Literal["ascending"] = Field(
         default="ascending", description="In which order the points of a sweep are run: as they are written."
     )
@@ -73,9 +73,11 @@ class Recipe(Section):
     def points(self) -> list[tuple[dict[str, Any], "Recipe"]]:
         """Each point of the sweep in the order of running: its place on the axes, and its recipe, which has no sweep.
 
-        Without a sweep: one point, at {}.
+        With `repeat` each comes so many times, one after the other. Without a sweep: one point, at {}.
         """
-        return [({}, self)] if self.sweep is None else list(self._points)
+        if self.sweep is None:
+            return [({}, self)]
+        return [point for point in self._points for _ in range(self.repeat)]
 
     def secrets(self) -> tuple[str, ...]:
         """Every text that must not be written anywhere, and all that came out of a variable."""

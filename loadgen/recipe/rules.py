@@ -32,8 +32,6 @@ def later_problems(tree: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(("load", "arrival" if "arrival" in tree["load"] else "trace"), f"trace {NOT_YET}")
     if tree.get("order") in ("interleaved", "random"):
         yield Problem(("order",), f"{tree['order']} {NOT_YET}")
-    if isinstance(tree.get("repeat"), int) and tree["repeat"] > 1:
-        yield Problem(("repeat",), f"more than 1 {NOT_YET}")
     if isinstance(tree.get("record"), dict):
         yield Problem(("record",), f"a sample {NOT_YET}")
     yield from _later_requests(_field(tree, "workload", "requests"))
@@ -49,6 +47,13 @@ def _later_requests(requests: Any) -> Iterator[Problem]:
                 yield Problem((*place, name), NOT_YET)
         if request.get("method") in ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
             yield Problem((*place, "method"), f"{request['method']} {NOT_YET}; GET is")
+
+
+def sweep_problems(tree: dict[str, Any]) -> Iterator[Problem]:
+    """What says how a sweep goes, where there is none."""
+    for name, usual in (("repeat", 1), ("pause_s", 0)):
+        if "sweep" not in tree and tree.get(name, usual) != usual:
+            yield Problem((name,), "applies to the points of a sweep only, and there is none")
 
 
 def load_problems(load: dict[str, Any]) -> Iterator[Problem]:

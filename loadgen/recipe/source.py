@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,7 +67,8 @@ class Source:
         """A copy of what was written, with other values at some places and without some sections. Not resolved yet."""
         written = {name: value for name, value in self.written.items() if name not in without}
         for place, value in changes.items():
-            written = with_value(written, place, value)
+            with suppress(TypeError, IndexError):  # the section is not a mapping, which is a mistake of its own
+                written = with_value(written, place, value)
         return replace(self, written=written)
 
     def as_written(self, dumped: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from loadgen.recipe.yaml_tree import Place
 MAX_POINTS = 1000
 
 SWEPT_SECTIONS = ("service", "workload", "load", "seed")
+OF_THE_SWEEP = ("sweep", "repeat", "order", "pause_s")
+"""What a point's own recipe no longer has."""
+
 _FREE = ("options", "settings")
 
 Axes = dict[str, list[Any]]
@@ -118,7 +121,7 @@ def _wrong_values(source: Source, axes: Axes, first: Mapping[str, Any]) -> Itera
 
 def _found_at(source: Source, values: Mapping[str, Any], positions: Mapping[str, int]) -> list[Problem]:
     point, _ = source.with_values(
-        {place_of_axis(name): value for name, value in values.items()}, without=("sweep",)
+        {place_of_axis(name): value for name, value in values.items()}, without=OF_THE_SWEEP
     ).resolved()
     return [_on_its_axis(problem, positions) for problem in assemble(point)[1]]
 
@@ -129,7 +132,7 @@ def _points(source: Source, axes: Axes) -> tuple[list[tuple[dict[str, Any], Reci
     for positions in itertools.product(*(range(len(values)) for values in axes.values())):
         values = {name: axes[name][i] for name, i in zip(axes, positions, strict=True)}
         point, _ = source.with_values(
-            {place_of_axis(name): value for name, value in values.items()}, without=("sweep",)
+            {place_of_axis(name): value for name, value in values.items()}, without=OF_THE_SWEEP
         ).resolved()
         recipe, found = assemble(point)
         if recipe is not None:

@@ -87,7 +87,7 @@ def house_style() -> Iterator[None]:
 def sheet(
     title: str, subtitle: str, heights: Sequence[float] = (1,), columns: int = 1, bottom_px: int = 62
 ) -> "tuple[Figure, list[Axes]]":
-    """An empty picture: panels above each other, sharing the horizontal axis, or side by side, sharing the vertical one.
+    """An empty picture: panels above each other, sharing the horizontal axis, or side by side, sharing the vertical.
 
     heights: each row's share. bottom_px: room under the lowest panel.
     """
@@ -149,7 +149,7 @@ def save(figure: "Figure", path: Path) -> Path:
 
 
 def log_ms_axis(axis: "Axes", low_ms: float, high_ms: float) -> None:
-    """A vertical axis of milliseconds in powers of ten, from a little under `low_ms` to `high_ms`; 0 < low_ms < high_ms."""
+    """A logarithmic vertical axis of milliseconds, from a little under `low_ms` to `high_ms`; 0 < low_ms < high_ms."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     axis.set_yscale("log")

@@ -11,7 +11,7 @@ from loadgen.report.verdict import headline, rates, stated
 from loadgen.report.words import axis_value, load_phrase
 
 LITTLE_GAIN = 0.3
-"""Throughput has levelled off where its relative gain is under this share of the load's (both in logarithms): at most 23 % more
+"""Throughput has levelled off where its gain is under this share of the load's, both in logarithms: at most 23 % more
 answers for twice the load."""
 
 KEEPS_UP = 0.95
@@ -20,7 +20,7 @@ KEEPS_UP = 0.95
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The highest step of a line that holds with all below it; next: the step that ended the search, if there was one."""
+    """The highest step of a line that holds with all below it; next: the step that ended the search, if one did."""
 
     line: Line
     step: Step | None
@@ -109,7 +109,7 @@ def recommendation(sweep: Sweep) -> str:
     """One sentence that a person can act on, with its figures."""
     measured = [point for point in sweep.points if point.is_measured]
     if not measured:
-        return f"Nothing can be recommended: no load could be measured ({sweep.points[0].state or 'no run ended by itself'})."
+        return f"Nothing can be recommended: no load could be measured ({sweep.points[0].state})."
     if not has_limits(sweep):
         return _without_limits(sweep, measured)
     if not sweep.is_numeric:
@@ -121,8 +121,8 @@ def recommendation(sweep: Sweep) -> str:
 def _without_limits(sweep: Sweep, measured: list[Point]) -> str:
     most = max(measured, key=lambda point: throughput(point.facts) or 0.0)
     return (
-        f"Set limits (slo) in the recipe to learn which load is acceptable; of what was tried, {load_phrase(most.axes)} "
-        f"gave the most: {headline(most.facts)}."
+        "Set limits (slo) in the recipe to learn which load is acceptable; of what was tried, "
+        f"{load_phrase(most.axes)} gave the most: {headline(most.facts)}."
     )
 
 
@@ -142,7 +142,7 @@ def _nothing_holds(sweep: Sweep) -> str:
     step = sweep.lines[0].steps[0]
     point = next((point for point in step.points if point.holds is False), step.points[0])
     if point.holds is not False:
-        return f"Run it again: the lowest load, {at(sweep, step)}, was not measured ({point.state}), so no limit can be named."
+        return f"Run it again: the lowest load, {at(sweep, step)}, was not measured ({point.state})."
     broken = _broken(point)
     least = f"Even {at(sweep, step)} breaks the limits" if sweep.is_numeric else "None of them holds the limits"
     return f"{least} ({broken}): make the service faster or loosen the limits before adding load."

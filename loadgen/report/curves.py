@@ -21,7 +21,7 @@ STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 @dataclass(frozen=True)
 class Curve:
-    """Percentiles of one metric. at: 1 / (1 - q), rising from 1; value_ms: the same shape. Both end where the samples end."""
+    """Percentiles of one metric. at: 1 / (1 - q), rising from 1; value_ms: the same shape. They end with the samples."""
 
     metric: str
     n: int
@@ -60,7 +60,7 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Timeline:
-    """What happened when, in steps of step_s from the run's start. Rates per second; in_flight as it stood in each step."""
+    """What happened when, in steps of step_s from the run's start. Rates per second; in_flight: the mean."""
 
     step_s: float
     at_s: Floats  # each step's beginning
@@ -123,9 +123,8 @@ def coarser(values: Floats, n_in_step: int, mean: bool = False) -> Floats:
 def curves_of(tally: "Tally", window_s: tuple[float, float] | None) -> Curves:
     """From a filled Tally; metrics and series that are empty are left out."""
     metrics = tally.metrics
-    latencies = {
-        name: _curve_of(name, metrics[name]) for name in ("ttft", "e2e") if name in metrics and metrics[name].n
-    }
+    drawn: tuple[str, ...] = ("ttft", "e2e")
+    latencies = {name: _curve_of(name, metrics[name]) for name in drawn if name in metrics and metrics[name].n}
     gaps = _gaps_of_histogram(metrics["itl"]) if "itl" in metrics and metrics["itl"].n else None
     return Curves(latencies, gaps, _timeline_of(tally.series, window_s))
 
@@ -154,4 +153,6 @@ def _timeline_of(series: "Series", window_s: tuple[float, float] | None) -> Time
         for values in (series.n_sent, series.n_ok, series.n_failed, series.n_tokens)
     ]
     in_flight = coarser(series.in_flight.astype(np.float64), n_in_step, mean=True)
-    return Timeline(step_s, np.arange(len(in_flight)) * step_s, *rates, in_flight, window_s)
+    at_s = np.arange(len(in_flight), dtype=np.float64) * step_s
+    sent, ok, failed, tokens = rates
+    return Timeline(step_s, at_s, sent, ok, failed, tokens, in_flight, window_s)

@@ -10,7 +10,7 @@ from loadgen.report.slos import Limit, limits_of
 from loadgen.report.words import load_of, without_secrets
 
 if TYPE_CHECKING:
-    from loadgen.bundle import Bundle
+    from loadgen.bundle.read import Bundle
     from loadgen.metrics.tally import Tally
 
 COMPLETE, INTERRUPTED, FAILED, RUNNING = "complete", "interrupted", "failed", "running"
@@ -24,6 +24,7 @@ class Facts:
     run: Mapping[str, Any]
     summary: Mapping[str, Any]
     recounted: bool = False
+    problems: tuple[str, ...] = ()  # what of the bundle could not be read, a line each
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -48,13 +49,9 @@ class Facts:
     @property
     def service(self) -> str:
         """ollama 0.17.4 smollm2: what is known of it."""
-        service = {
-            **(self.recipe.get("service") or {}),
-            **{k: v for k, v in (self.run.get("service") or {}).items() if v},
-        }
-        return (
-            " ".join(str(service[key]) for key in ("kind", "version", "model") if service.get(key)) or "unknown service"
-        )
+        asked, found = self.recipe.get("service") or {}, self.run.get("service") or {}
+        known = [found.get(key) or asked.get(key) for key in ("kind", "version", "model")]
+        return " ".join(str(value) for value in known if value) or "unknown service"
 
     @property
     def service_url(self) -> str:
@@ -103,15 +100,17 @@ class Facts:
 def facts_of(bundle: "Bundle") -> Facts:
     """Read a bundle. Where it has no summary (a killed run) the figures are counted anew from its requests."""
     if bundle.summary is not None:
-        return Facts(bundle.id, bundle.run, bundle.summary)
-    return Facts(bundle.id, bundle.run, recalculate(bundle)[1], recounted=True)
+        return Facts(bundle.id, bundle.run, bundle.summary, problems=tuple(bundle.problems))
+    counted = recalculate(bundle)[1]
+    return Facts(bundle.id, bundle.run, counted, recounted=True, problems=tuple(bundle.problems))
 
 
 def facts_and_tally(bundle: "Bundle", tally: "Tally | None") -> "tuple[Facts, Tally]":
     """As facts_of, with what the pictures are drawn from; `tally` saves reading the requests again."""
-    if tally is None:
-        tally, counted = recalculate(bundle)
-    elif bundle.summary is None:
-        counted = recalculate(bundle)[1]
-    recounted = bundle.summary is None
-    return Facts(bundle.id, bundle.run, counted if recounted else bundle.summary, recounted), tally
+    if tally is not None:
+        return facts_of(bundle), tally
+    tally, counted = recalculate(bundle)
+    problems = tuple(bundle.problems)
+    if bundle.summary is not None:
+        return Facts(bundle.id, bundle.run, bundle.summary, problems=problems), tally
+    return Facts(bundle.id, bundle.run, counted, recounted=True, problems=problems), tally

@@ -1,7 +1,7 @@
-"""Lines or bars over a sweep's loads, and what is drawn around them: the load axis, the broken region, unmeasured points."""
+"""Lines or bars over a sweep's loads, and what is around them: the load axis, the broken region, unmeasured points."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from loadgen.report.canvas import FAILURE, PENS, Pen
@@ -32,10 +32,8 @@ def draw_line(axis: "Axes", line: Line, read: Read, pen: Pen, name: str, is_thin
     axis.plot(at_x, values, color=pen.colour, linestyle=pen.dash, marker=pen.mark, markersize=7, label=name)
     for step, value in known:
         face = "white" if is_thin(step) else pen.colour
-        axis.plot(
-            *([step.load], [value], pen.mark),
-            **{"color": pen.colour, "markersize": 8, "markeredgewidth": 1.8, "markerfacecolor": face, "zorder": 3},
-        )
+        mark: dict[str, Any] = {"markersize": 8, "markeredgewidth": 1.8, "markerfacecolor": face, "zorder": 3}
+        axis.plot([step.load], [value], pen.mark, color=pen.colour, **mark)
         each = step.values(read)
         if len(each) > 1:
             axis.plot([step.load] * len(each), each, "_", color=pen.colour, markersize=12, markeredgewidth=1.6)
@@ -46,7 +44,8 @@ def write_values(axis: "Axes", line: Line, read: Read, below: bool = False) -> N
     known = line.measured(read)
     for step, value in known[:: len(known) // MOST_MARKS + 1]:
         place: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "top" if below else "bottom"}
-        axis.annotate(figure(value), (step.load, value), (0, -7 if below else 6), size=9.5, zorder=4, **place)
+        place["bbox"] = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
+        axis.annotate(figure(value), (step.load, value), (0, -8 if below else 7), size=9.5, zorder=2.5, **place)
 
 
 def draw_bars(
@@ -58,7 +57,7 @@ def draw_bars(
     is_thin: Callable[[Step], bool],
     place: tuple[int, int] = (0, 1),
 ) -> None:
-    """A bar for each kind. place: which of how many bars side by side. Figures with too few samples stand in brackets."""
+    """A bar for each kind. place: which of how many bars side by side. Too few samples: the figure is in brackets."""
     number, n_beside = place
     width = 0.6 if n_beside == 1 else 0.8 / n_beside
     for at_x, step in enumerate(line.steps):
@@ -66,15 +65,8 @@ def draw_bars(
         if value is None:
             continue
         left = at_x + (number - (n_beside - 1) / 2) * width
-        axis.bar(
-            left,
-            value,
-            width * 0.95,
-            color=pen.colour,
-            edgecolor="white",
-            hatch=HATCHES.get(pen.mark, "xx"),
-            label=name,
-        )
+        hatch = HATCHES.get(pen.mark, "xx")
+        axis.bar(left, value, width * 0.95, color=pen.colour, edgecolor="white", hatch=hatch, label=name)
         text = f"[{figure(value)}]" if is_thin(step) else figure(value)
         axis.annotate(text, (left, value), (0, 4), textcoords="offset points", ha="center", size=10)
         name = "_nolegend_"  # once is enough

@@ -145,9 +145,9 @@ def _natural(text: str) -> list[Any]:
 
 def _axes(runs: Sequence[Facts]) -> tuple[str, ...]:
     """As the runs say; else the recipe's fields in which they differ; else, of a single point, its load."""
-    stated = [(facts.run.get("sweep") or {}).get("axes") for facts in runs]
-    if all(isinstance(axes, Mapping) and axes for axes in stated) and len({tuple(axes) for axes in stated}) == 1:
-        return tuple(stated[0])
+    stated = [tuple((facts.run.get("sweep") or {}).get("axes") or ()) for facts in runs]
+    if stated[0] and len(set(stated)) == 1:
+        return stated[0]
     flat = [_flat(facts.recipe) for facts in runs]
     names = dict.fromkeys(name for fields in flat for name in fields)
     differing = tuple(name for name in names if len({_key(fields.get(name)) for fields in flat}) > 1)

@@ -1,9 +1,10 @@
 """report.md of one run: the verdict first, then the figures, then what was run and how to run it again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from loadgen.report.facts import Facts
+from loadgen.report.identity import what_was_run
 from loadgen.report.numbers import (
     NEEDS_N,
     PERCENTILES,
@@ -20,7 +21,7 @@ from loadgen.report.numbers import (
 )
 from loadgen.report.slos import Limit
 from loadgen.report.verdict import Verdict
-from loadgen.report.words import LATENCIES, METRICS, OUTCOMES, cell, status_of, table
+from loadgen.report.words import LATENCIES, METRICS, OUTCOMES, cell, table
 
 PICTURES = {
     "latency.png": "How long requests took: percentile curves of the first token and of the whole answer",
@@ -29,7 +30,7 @@ PICTURES = {
     "in_flight.png": "Requests in flight over the run",
 }
 
-CLIENT_WORDS = {
+CLIENT_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "busy_ratio": ("share of the time in which its loop did not wait", percent),
     "cpu_ratio": ("CPU it used, as a share of one core", percent),
     "cpu_s": ("CPU time", seconds),
@@ -46,13 +47,14 @@ def run_page(facts: Facts, verdict: Verdict, plots: Sequence[str], missing: Mapp
     parts = [
         [f"# {facts.benchmark_id}: {cell(facts.name)}", "", f"**{verdict.value}:** {verdict.sentence}"],
         _description(facts),
+        _problems(facts),
         _pictures(plots, ("latency.png",)),
         _figures(facts),
         _latencies(facts),
         slo_section(facts.limits),
         _failures(facts),
         _other_pictures(plots, missing),
-        _what_was_run(facts),
+        what_was_run(facts),
         _client(facts),
         _again(facts),
     ]
@@ -62,6 +64,15 @@ def run_page(facts: Facts, verdict: Verdict, plots: Sequence[str], missing: Mapp
 def _description(facts: Facts) -> list[str]:
     text = facts.recipe.get("description")
     return [f"> {cell(text)}"] if text else []
+
+
+def _problems(facts: Facts) -> list[str]:
+    """What the bundle lacks, before any figure."""
+    return (
+        ["Not everything in the bundle could be read:", "", *(f"- {cell(line)}" for line in facts.problems)]
+        if facts.problems
+        else []
+    )
 
 
 def _pictures(plots: Sequence[str], wanted: Sequence[str]) -> list[str]:
@@ -147,81 +158,6 @@ def _failures(facts: Facts) -> list[str]:
         for name, n in sorted(failed.items(), key=lambda item: -item[1])
     ]
     return ["## What failed", "", *table(("how", "requests"), rows)]
-
-
-def _what_was_run(facts: Facts) -> list[str]:
-    run, recipe = facts.run, facts.recipe
-    plan, client = run.get("plan") or {}, (run.get("clients") or [{}])[0]
-    environment, sweep = run.get("environment") or {}, run.get("sweep") or {}
-    rows = [
-        (
-            "Recipe",
-            f"{facts.name}, hash {str(run.get('recipe_hash') or UNKNOWN)[:12]}, seed {recipe.get('seed', UNKNOWN)}",
-        ),
-        ("Service", f"{facts.service} at {facts.service_url}"),
-        ("Load", _load_text(facts)),
-        (
-            "Plan",
-            f"digest {str(plan.get('digest') or UNKNOWN)[:12]}, {(plan.get('dataset') or {}).get('name') or 'no dataset'}",
-        ),
-        (
-            "Part of a sweep",
-            f"point {sweep.get('point')} of {sweep.get('n_points')}, first {sweep.get('first_id')}"
-            if sweep
-            else UNKNOWN,
-        ),
-        ("Runs again", str(run.get("rerun_of") or UNKNOWN)),
-        ("Began", str(run.get("created_at") or UNKNOWN)),
-        ("Ended", str(run.get("ended_at") or UNKNOWN)),
-        ("Status", status_of(facts.status)),
-        ("Host", _host(client, environment)),
-        (
-            "Client",
-            f"loadgen {environment.get('loadgen_version', UNKNOWN)}, {client.get('engine') or 'unknown'} engine",
-        ),
-        ("Commit", commit_of(run)),
-    ]
-    return [
-        "## What was run",
-        "",
-        *left_table(("what", "value"), [row for row in rows if row[1] != UNKNOWN]),
-        *_notes(run),
-    ]
-
-
-def left_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """A Markdown table of texts: every column is set to the left."""
-    body = [f"| {' | '.join(map(cell, row))} |" for row in rows]
-    return [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |", *body]
-
-
-def _load_text(facts: Facts) -> str:
-    load = facts.recipe.get("load") or {}
-    loop = "open loop" if load.get("mode") == "open" else "closed loop"
-    ends = [f"for {seconds(load['duration_s'])}"] if is_known(load.get("duration_s")) else []
-    ends += [f"until {load['requests']:,} requests"] if is_known(load.get("requests")) else []
-    warmup = f", after {seconds(load['warmup_s'])} of warm-up" if load.get("warmup_s") else ""
-    return f"{facts.load}, {loop} {' or '.join(ends)}".rstrip() + warmup
-
-
-def _host(client: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
-    cpu = client.get("cpu_model") or environment.get("cpu")
-    cpus = f"{client['n_cpus']} x " if client.get("n_cpus") and cpu else ""
-    known = [client.get("hostname"), f"{cpus}{cpu}" if cpu else None, environment.get("os"), environment.get("kernel")]
-    python = f"Python {environment['python']}" if environment.get("python") else None
-    return ", ".join(str(part) for part in (*known, python) if part) or UNKNOWN
-
-
-def commit_of(run: Mapping[str, Any]) -> str:
-    if not run.get("git_commit"):
-        return "outside a git repository"
-    return f"{str(run['git_commit'])[:12]}{', with changes that are not committed' if run.get('git_dirty') else ''}"
-
-
-def _notes(run: Mapping[str, Any]) -> list[str]:
-    """What the target adapted to, where the run says so."""
-    notes = run.get("notes") or (run.get("service") or {}).get("notes") or []
-    return ["", *(f"- {cell(note)}" for note in notes)] if notes else []
 
 
 def _client(facts: Facts) -> list[str]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from loadgen.report.canvas import FAILURE, GREY, INK, PENS, Pen, house_style, legend, log_ms_axis, save, sheet
 from loadgen.report.curves import Curve, Curves, Floats, Gaps, Timeline
-from loadgen.report.numbers import NEEDS_N, count, figure, plain
+from loadgen.report.facts import Facts
+from loadgen.report.numbers import NEEDS_N, count, figure, percent, plain
 from loadgen.report.slos import Limit
-from loadgen.report.words import plural
+from loadgen.report.words import plural, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,8 +31,9 @@ TITLE_SHARES = (
 PERCENTILE_TICKS = {1: "0", 2: "50", 10: "90", 20: "95", 100: "99", 1000: "99.9"}
 
 
-def draw_run(curves: Curves, limits: Sequence[Limit], context: str, clients: int | None, folder: Path) -> list[Path]:
-    """Every picture that this run's figures allow, as PNG in `folder`; context: a few words on service and load."""
+def draw_run(curves: Curves, facts: Facts, folder: Path) -> list[Path]:
+    """Every picture that this run's figures allow, as PNG in `folder`."""
+    limits, context = facts.limits, shortened(facts.service) + f" · {facts.load}"
     drawn: list[Path] = []
     folder.mkdir(parents=True, exist_ok=True)
     with house_style():
@@ -40,15 +42,15 @@ def draw_run(curves: Curves, limits: Sequence[Limit], context: str, clients: int
         if curves.gaps is not None:
             drawn.append(_gaps(curves.gaps, limits, context, folder / "itl.png"))
         if curves.timeline is not None and len(curves.timeline.at_s) > 1:
-            drawn.append(_over_time(curves.timeline, context, folder / "over_time.png"))
-            drawn.append(_in_flight(curves.timeline, context, clients, folder / "in_flight.png"))
+            drawn.append(_over_time(curves.timeline, facts, context, folder / "over_time.png"))
+            drawn.append(_in_flight(curves.timeline, context, facts.clients, folder / "in_flight.png"))
     return drawn
 
 
 def _latency(latencies: dict[str, Curve], limits: Sequence[Limit], context: str, path: Path) -> Path:
     thin = any(curve.at[-1] > curve.supported_to for curve in latencies.values())
     note = "; dashed: too few requests to rely on" if thin else ""
-    subtitle = f"{context} · how long requests took, the slowest to the right{note}"
+    subtitle = f"{context} · how long requests took{note}"
     canvas, (axis,) = sheet(_latency_title(latencies), subtitle)
     for metric, curve in latencies.items():
         _percentile_curve(axis, curve, CURVE_PENS[metric], CURVE_NAMES[metric])
@@ -117,7 +119,8 @@ def _latency_axes(axis: "Axes", low_ms: float, high_ms: float, furthest: float) 
 
 
 def _gaps(gaps: Gaps, limits: Sequence[Limit], context: str, path: Path) -> Path:
-    title = f"Half of the gaps between tokens are at most {figure(gaps.p50_ms)} ms, 99 of 100 at most {figure(gaps.p99_ms)} ms"
+    p50, p99 = figure(gaps.p50_ms), figure(gaps.p99_ms)
+    title = f"Half of the gaps between tokens are at most {p50} ms, 99 of 100 at most {p99} ms"
     subtitle = f"{context} · pauses between one token's arrival and the next, {count(gaps.n_all)} in all"
     canvas, (axis,) = sheet(title, subtitle)
     share = 100.0 * gaps.n / gaps.n_all
@@ -130,18 +133,13 @@ def _gaps(gaps: Gaps, limits: Sequence[Limit], context: str, path: Path) -> Path
         edgecolor="white",
         linewidth=0.5,
     )
-    reach = float(gaps.edges_ms[-1])
+    bars_end = float(gaps.edges_ms[-1])
     axis.axvline(gaps.p50_ms, color=INK, linewidth=1.8, label=f"p50: {figure(gaps.p50_ms)} ms")
     axis.axvline(gaps.p99_ms, color=INK, linewidth=1.8, dashes=(4, 2), label=f"p99: {figure(gaps.p99_ms)} ms")
-    for limit in limits:
-        if limit.metric == "itl" and limit.threshold_ms <= reach * 2:
-            reach = max(reach, limit.threshold_ms * 1.08)
-            axis.axvline(
-                limit.threshold_ms, color=FAILURE, linewidth=2.2, dashes=(1.2, 1.2), label=f"limit: {limit.expression}"
-            )
+    reach = _gap_limits(axis, [limit for limit in limits if limit.metric == "itl"], bars_end)
     if gaps.n_beyond:
-        note = f"{count(gaps.n_beyond)} longer ones,\nup to {figure(gaps.max_ms)} ms →"
-        axis.text(0.995, 0.55, note, transform=axis.transAxes, ha="right", size=10, color=GREY)
+        note = f"{count(gaps.n_beyond)} longer,\nup to {figure(gaps.max_ms)} ms →"
+        axis.text(bars_end * 0.995, 0.55, note, transform=axis.get_xaxis_transform(), ha="right", size=10, color=GREY)
     axis.set_xlim(0, reach)
     axis.set_xlabel("gap between two tokens, ms")
     axis.set_ylabel("share of all gaps, %")
@@ -149,13 +147,26 @@ def _gaps(gaps: Gaps, limits: Sequence[Limit], context: str, path: Path) -> Path
     return save(canvas, path)
 
 
-def _over_time(timeline: Timeline, context: str, path: Path) -> Path:
+def _gap_limits(axis: "Axes", limits: Sequence[Limit], reach: float) -> float:
+    """Draw the limits that are not far off, name the others. Returns how far the axis must reach, ms."""
+    for limit in limits:
+        near = limit.threshold_ms <= reach * 2
+        reach = max(reach, limit.threshold_ms * 1.08) if near else reach
+        style: dict[str, Any] = {"color": FAILURE, "linewidth": 2.2, "dashes": (1.2, 1.2)}
+        if near:
+            axis.axvline(limit.threshold_ms, label=f"limit: {limit.expression}", **style)
+        else:
+            axis.plot([], [], label=f"limit: {limit.expression}, far to the right", **style)
+    return reach
+
+
+def _over_time(timeline: Timeline, facts: Facts, context: str, path: Path) -> Path:
     panels = [("requests/s", timeline.ok_per_s, PENS[0])]
     if timeline.tokens_per_s.any():
         panels.append(("tokens/s", timeline.tokens_per_s, PENS[2]))
     panels.append(("failures/s", timeline.failed_per_s, PENS[1]))
     subtitle = f"{context} · each step is {plain(timeline.step_s)} s; grey: warm-up and drain, not counted"
-    canvas, axes = sheet(_over_time_title(timeline), subtitle, heights=(2.0,) * (len(panels) - 1) + (1.1,))
+    canvas, axes = sheet(_over_time_title(timeline, facts), subtitle, heights=(2.0,) * (len(panels) - 1) + (1.1,))
     for axis, (name, values, pen) in zip(axes, panels, strict=True):
         _steps(axis, timeline, values, pen, name)
     _sent(axes[0], timeline)
@@ -204,25 +215,24 @@ def _time_axis(axis: "Axes", timeline: Timeline) -> None:
     axis.set_xlabel("seconds since the run began")
 
 
-def _over_time_title(timeline: Timeline) -> str:
-    inside = timeline.in_window()
-    ok, failed = timeline.ok_per_s[inside], timeline.failed_per_s[inside]
+def _over_time_title(timeline: Timeline, facts: Facts) -> str:
+    """In the figures of the summary, so that the picture says what the table says."""
     if not timeline.ok_per_s.any():
         return "No request succeeded" + (": every answer was a failure" if timeline.failed_per_s.any() else "")
-    trend = _trend(ok)
-    share = failed.sum() / max(failed.sum() + ok.sum(), 1e-9)
-    trouble = f", and {figure(100 * share)} % of the requests failed" if share else ", and nothing failed"
-    return trend + trouble
+    failed = percent(facts.n_failed / facts.n_finished) if facts.n_finished else "none"
+    trouble = f"{failed} of the requests failed" if facts.n_failed else "nothing failed"
+    return f"{_trend(timeline.ok_per_s[timeline.in_window()], facts)}, and {trouble}"
 
 
-def _trend(ok: Floats) -> str:
+def _trend(ok: Floats, facts: Facts) -> str:
+    rate = figure(facts.summary.get("request_throughput_per_s"))
     if len(ok) < 4 or not ok.sum():
-        return f"{figure(ok.mean())} answers per second" if len(ok) else "No answers in the window"
+        return f"{rate} answers per second"
     middle = len(ok) // 2
     first, second = float(ok[:middle].mean()), float(ok[-middle:].mean())
     noise = 3 * float(ok.std()) / np.sqrt(middle)
     if abs(second - first) <= max(0.1 * max(first, second), noise):
-        return f"Steady at {figure(ok.mean())} answers per second"
+        return f"Steady at {rate} answers per second"
     verb = "rose" if second > first else "fell"
     return f"Answers {verb} from {figure(first)} to {figure(second)} per second between the halves of the window"
 

@@ -14,7 +14,7 @@ from loadgen.report.verdict import Verdict, verdict_of
 from loadgen.report.words import without_secrets
 
 if TYPE_CHECKING:
-    from loadgen.bundle import Bundle
+    from loadgen.bundle.read import Bundle
     from loadgen.metrics.tally import Tally
 
 SCHEMA_VERSION = 1
@@ -35,7 +35,7 @@ def write_report(bundle: "Bundle", reports: Path, tally: "Tally | None" = None) 
     folder = reports / facts.benchmark_id
     folder.mkdir(parents=True, exist_ok=True)
     curves = curves_of(tally, facts.window_s)
-    plots = [path.name for path in draw_run(curves, facts.limits, _context(facts), facts.clients, folder / "plots")]
+    plots = [path.name for path in draw_run(curves, facts, folder / "plots")]
     verdict = verdict_of(facts)
     (folder / "report.md").write_text(run_page(facts, verdict, plots, _missing(facts, curves, plots)), "utf-8")
     write_json(folder / "report.json", run_json(facts, verdict, plots))
@@ -54,6 +54,7 @@ def run_json(facts: Facts, verdict: Verdict, plots: list[str]) -> dict[str, Any]
         "run": run,
         "summary": facts.summary,
         "recounted": facts.recounted,
+        "problems": list(facts.problems),
         "slo": [
             {
                 "expression": limit.expression,
@@ -73,11 +74,6 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_bytes(
         orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
     )
-
-
-def _context(facts: Facts) -> str:
-    service = facts.service
-    return f"{service if len(service) <= 40 else service[:39] + '…'} · {facts.load}"
 
 
 def _missing(facts: Facts, curves: Curves, plots: list[str]) -> dict[str, str]:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from loadgen.report.capacity import Ceiling, at, ceiling_of, has_limits, saturation, throughput, token_throughput, where
 from loadgen.report.facts import Facts
-from loadgen.report.numbers import UNKNOWN, figure, percent, percentile, shown_percentile
+from loadgen.report.identity import commit_of
+from loadgen.report.numbers import UNKNOWN, figure, percent, shown_percentile
 from loadgen.report.points import Point, Sweep
-from loadgen.report.run_page import commit_of, left_table, slo_section
-from loadgen.report.words import METRICS, axis_value, cell, status_of, table
+from loadgen.report.run_page import slo_section
+from loadgen.report.words import METRICS, axis_value, cell, left_table, status_of, table
 
 KNEE_REASON = "the knee is not worked out yet"
 

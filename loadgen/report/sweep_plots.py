@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loadgen.report.canvas import GREY, INK, PENS, house_style, legend, log_ms_axis, save, sheet
 from loadgen.report.capacity import at, keeps_up, saturation, throughput, token_throughput
@@ -93,7 +93,7 @@ def _ideal(axis: "Axes", sweep: Sweep, read: Read) -> None:
     if loads[0] <= 0 or len(known) < 2 or (sweep.is_offered_rate and read is not throughput):
         return
     each = 1.0 if sweep.is_offered_rate else known[0][1] / known[0][0].load
-    name = "all that is offered" if sweep.is_offered_rate else "if more load brought as much more"
+    name = "all that is offered" if sweep.is_offered_rate else "if throughput grew with the load"
     axis.plot(
         loads,
         [load * each for load in loads],
@@ -145,8 +145,9 @@ def _latency(sweep: Sweep, metric: str, context: str, path: Path) -> Path:
     else:
         _percentiles(axes[0], sweep, metric)
     _latency_scale(axes[0], sweep, metric, limits)
+    start = [value for line in sweep.lines for value in _values(line.steps[:1], metric)]
     for axis, name in zip(axes, DRAWN_PERCENTILES, strict=False):
-        _limit_lines(axis, [limit for limit in limits if not many or limit.statistic == name])
+        _limit_lines(axis, [limit for limit in limits if not many or limit.statistic == name], start)
         finish(axis, sweep, labelled=not many or axis is axes[1], named=not many)
     legend(canvas, axes[0])
     return save(canvas, path)
@@ -191,9 +192,7 @@ def _lines_by_percentile(axes: Sequence["Axes"], sweep: Sweep, metric: str) -> N
 
 
 def _latency_scale(axis: "Axes", sweep: Sweep, metric: str, limits: Sequence[Limit]) -> None:
-    readers = [_reader(metric, name) for name in DRAWN_PERCENTILES]
-    steps = [step for line in sweep.lines for step in line.steps]
-    drawn = [value for step in steps for read in readers for value in step.values(read)]
+    drawn = [value for line in sweep.lines for value in _values(line.steps, metric)]
     marks = [*drawn, *(limit.threshold_ms for limit in limits)]
     low, high = min((value for value in marks if value > 0), default=0.0), max(marks)
     axis.set_ylabel("ms")
@@ -204,12 +203,22 @@ def _latency_scale(axis: "Axes", sweep: Sweep, metric: str, limits: Sequence[Lim
         axis.yaxis.set_major_formatter(lambda value, _: plain(value))
 
 
-def _limit_lines(axis: "Axes", limits: Sequence[Limit]) -> None:
+def _values(steps: Sequence[Step], metric: str) -> list[float]:
+    """All that is drawn of a metric at these steps, ms."""
+    readers = [_reader(metric, name) for name in DRAWN_PERCENTILES]
+    return [value for step in steps for read in readers for value in step.values(read)]
+
+
+def _limit_lines(axis: "Axes", limits: Sequence[Limit], near_start: Sequence[float]) -> None:
+    """near_start: what is drawn at the lowest load; a limit's name keeps out of its way."""
     for limit in limits:
-        axis.axhline(limit.threshold_ms, color=INK, linewidth=2.0, linestyle=(0, (7, 2, 1.5, 2)), zorder=1.8)
-        note = f"limit: {limit.statistic} {limit.op} {plain(limit.threshold_ms)} ms"
-        place = (0.006, limit.threshold_ms)
-        axis.annotate(note, place, (2, 4), xycoords=axis.get_yaxis_transform(), textcoords="offset points", size=10)
+        bound = limit.threshold_ms
+        axis.axhline(bound, color=INK, linewidth=2.0, linestyle=(0, (7, 2, 1.5, 2)), zorder=1.8)
+        crowded = any(0.8 * bound < value < 1.2 * bound for value in near_start)
+        place, side = ((0.994, bound), "right") if crowded else ((0.006, bound), "left")
+        note = f" limit: {limit.statistic} {limit.op} {plain(bound)} ms "
+        said: dict[str, Any] = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points", "ha": side}
+        axis.annotate(note, place, (0, 4), size=10, **said)
 
 
 def _latency_title(sweep: Sweep, metric: str, limits: Sequence[Limit]) -> str:
@@ -229,7 +238,7 @@ def _against_limit(sweep: Sweep, words: str, limit: Limit, known: Sequence[tuple
     bound = f"{plain(limit.threshold_ms)} ms"
     broken = next((step for step, value in known if not limit.keeps(value)), None)
     if broken is None:
-        return f"{words} keeps within {bound} at every load tried, up to {at(sweep, known[-1][0])}"
+        return f"{words} keeps within {bound} up to {at(sweep, known[-1][0])}, the most tried"
     kept = [step for step, _ in known if step.load < broken.load]
     if not kept:
         return f"{words} is beyond its limit of {bound} even with {at(sweep, broken)}"

@@ -13,13 +13,14 @@ from loadgen.report.capacity import (
     saturation,
 )
 from loadgen.report.facts import facts_of
-from loadgen.report.points import Point, Sweep, sweep_of
+from loadgen.report.points import Line, Point, Sweep, sweep_of
 from loadgen.report.run_report import SCHEMA_VERSION, write_json
 from loadgen.report.sweep_page import KNEE_REASON, USL_REASON, sweep_page
 from loadgen.report.sweep_plots import draw_sweep
+from loadgen.report.words import shortened
 
 if TYPE_CHECKING:
-    from loadgen.bundle import Bundle
+    from loadgen.bundle.read import Bundle
 
 
 def write_sweep_report(bundles: "Iterable[Bundle]", reports: Path) -> Path:
@@ -30,21 +31,16 @@ def write_sweep_report(bundles: "Iterable[Bundle]", reports: Path) -> Path:
     sweep = sweep_of([facts_of(bundle) for bundle in bundles])
     folder = reports / f"sweep_{sweep.first.benchmark_id}_{sweep.last.benchmark_id}"
     folder.mkdir(parents=True, exist_ok=True)
-    plots = [path.name for path in draw_sweep(sweep, sweep_context(sweep), folder / "plots")]
+    plots = [path.name for path in draw_sweep(sweep, _context(sweep), folder / "plots")]
     report = sweep_json(sweep, plots)
     (folder / "report.md").write_text(sweep_page(sweep, report["recommendation"], plots), "utf-8")
     write_json(folder / "report.json", report)
     return folder
 
 
-def sweep_context(sweep: Sweep) -> str:
-    service = sweep.first.service if sweep.is_numeric else sweep.first.name
-    return service if len(service) <= 40 else service[:39] + "…"
-
-
 def sweep_json(sweep: Sweep, plots: list[str]) -> dict[str, Any]:
     """report.json of a sweep, with the keys that docs/recipes.md names. What is null has its reason beside it."""
-    saturated, why = saturation(sweep, sweep.lines[0] if len(sweep.lines) == 1 else _busiest(sweep))
+    saturated, why = saturation(sweep, _busiest(sweep))
     limit = ceiling_json(best_ceiling(sweep))
     report: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -92,7 +88,11 @@ def point_json(point: Point) -> dict[str, Any]:
     }
 
 
-def _busiest(sweep: Sweep) -> Any:
+def _context(sweep: Sweep) -> str:
+    return shortened(sweep.first.service if sweep.is_numeric else sweep.first.name)
+
+
+def _busiest(sweep: Sweep) -> Line:
     """Of a grid, the line that held the highest load, else the first."""
     best = best_ceiling(sweep)
     return best.line if best is not None else sweep.lines[0]

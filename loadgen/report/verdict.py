@@ -41,8 +41,8 @@ def _judged(facts: Facts) -> Verdict:
         return Verdict(NO_SLO, f"no limits were set. With {facts.load} it gave {headline(facts)}.")
     broken = [limit for limit in limits if not limit.holds]
     if broken:
-        says = f"{len(broken)} of {plural(len(limits), 'limit')} broken with {facts.load}: {'; '.join(map(stated, broken))}."
-        return Verdict(FAIL, f"{says} It gave {headline(facts)}.")
+        says = f"{len(broken)} of {plural(len(limits), 'limit')} broken with {facts.load}"
+        return Verdict(FAIL, f"{says}: {'; '.join(map(stated, broken))}. It gave {headline(facts)}.")
     all_hold = {1: "the limit holds", 2: "both limits hold"}.get(len(limits), f"all {len(limits)} limits hold")
     return Verdict(PASS, f"{all_hold} with {facts.load}: {headline(facts)}.")
 
@@ -68,7 +68,8 @@ def rates(facts: Facts) -> str:
     answers, tokens = (facts.summary.get(f"{name}_throughput_per_s") for name in ("request", "output"))
     if not is_known(answers):
         return ""
-    return f"{figure(answers)} answers{f' and {figure(tokens)} tokens' if facts.has_tokens and is_known(tokens) else ''} per second"
+    with_tokens = f" and {figure(tokens)} tokens" if facts.has_tokens and is_known(tokens) else ""
+    return f"{figure(answers)} answers{with_tokens} per second"
 
 
 def failures(facts: Facts) -> str:

@@ -103,6 +103,10 @@ def axis_label(name: str) -> str:
     return f"{LOAD_FIELDS[name]} ({name})" if name in LOAD_FIELDS else name
 
 
+def shortened(text: str, n_chars: int = 40) -> str:
+    return text if len(text) <= n_chars else text[: n_chars - 1] + "…"
+
+
 def without_secrets(url: Any) -> str:
     """The URL without user, password and query: a bundle has none, but a report is what people publish."""
     if not url:
@@ -124,4 +128,10 @@ def cell(text: Any) -> str:
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """A Markdown table; every column after the first is set to the right."""
     rule = ("---", *("---:" for _ in head[1:]))
+    return [f"| {' | '.join(row)} |" for row in (head, rule, *(tuple(map(cell, row)) for row in rows))]
+
+
+def left_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """A Markdown table of texts: every column is set to the left."""
+    rule = tuple("---" for _ in head)
     return [f"| {' | '.join(row)} |" for row in (head, rule, *(tuple(map(cell, row)) for row in rows))]

@@ -18,7 +18,7 @@ CHAT, COMPLETION, OLLAMA_CHAT, OLLAMA_GENERATE, EMBEDDINGS, OLLAMA_EMBED, METRIC
 
 _FIELDS = {"@id": "I", "@token": "N", "@time": "T", "@reason": "R", "@text": "X"}
 _NUMBERS = {
-    "@created": "C", "@prompt_tokens": "P", "@output_tokens": "O", "@all_tokens": "S", "@total_ns": "D", "@queue_ns": "Q",
+    "@created": "C", "@prompt_tokens": "P", "@output_tokens": "O", "@all_tokens": "S", "@total_ns": "D",
     "@prompt_ns": "E", "@eval_ns": "G", "@vectors": "V", "@bare_vectors": "W",
 }  # fmt: skip
 _USAGE = {"prompt_tokens": "@prompt_tokens", "completion_tokens": "@output_tokens", "total_tokens": "@all_tokens"}
@@ -105,7 +105,7 @@ def _ollama(content: dict[str, Any], token: dict[str, Any], text: dict[str, Any]
         "done_reason": "@reason",
         "done": True,
         "total_duration": "@total_ns",
-        "load_duration": "@queue_ns",
+        "load_duration": 0,
         "prompt_eval_count": "@prompt_tokens",
         "prompt_eval_duration": "@prompt_ns",
         "eval_count": "@output_tokens",
@@ -147,7 +147,7 @@ def ollama_embed() -> dict[str, bytes]:
         "model": OLLAMA_MODEL,
         "embeddings": ["@bare_vectors"],
         "total_duration": "@total_ns",
-        "load_duration": "@queue_ns",
+        "load_duration": 0,
         "prompt_eval_count": "@prompt_tokens",
     }
     return {"whole": _template(body), "error_body": _template({"error": STREAM_ERROR["message"]})}

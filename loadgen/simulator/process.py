@@ -57,9 +57,9 @@ def start_simulator(settings: SimulatorSettings, log: Path | None = None, port: 
     Raises EngineError where it cannot run, with its own line.
     """
     if importlib.util.find_spec("loadgen.simulator._native") is None:
-        from loadgen.simulator.server import native_module
+        from loadgen.simulator.server import native_class
 
-        native_module()
+        native_class()
     command = [sys.executable, "-m", "loadgen.simulator", "--port", str(port), "--stop-with-stdin"]
     command += ["--settings", json.dumps(settings.as_dict())]
     if log is not None:

@@ -10,12 +10,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, ModuleType
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from loadgen.errors import EngineError
 from loadgen.simulator import dialects, pages
 from loadgen.simulator.settings import SimulatorSettings
+
+if TYPE_CHECKING:
+    from loadgen.simulator._native import Simulator
 
 BACKLOG = 4096
 MOST_CONNECTIONS = 32768
@@ -35,7 +38,7 @@ def serve(
     announce: is told the URL once it listens. stops_with_fd: when this can be read, or hangs up, it stops too.
     Raises EngineError if the native module is missing, the port is taken or the log cannot be written.
     """
-    native = native_module()
+    native = native_class()
     _raise_descriptor_limit()
     simulator = _configured(native, settings)
     with _listener(port) as listening, _stop_signals() as stop_fd, _log_writer(simulator, log):
@@ -44,20 +47,20 @@ def serve(
         simulator.run(listening.fileno(), stop_fds)
 
 
-def native_module() -> ModuleType:
+def native_class() -> "type[Simulator]":
     """Raises EngineError with what to do where it was not built."""
     try:
-        from loadgen.simulator import _native
+        from loadgen.simulator._native import Simulator
     except ImportError as error:
         raise EngineError(
             "the simulator needs its native module, which is not built here: it takes Linux, gcc and `pip install .`"
             f" ({error})"
         ) from None
-    return _native
+    return Simulator
 
 
-def _configured(native: ModuleType, settings: SimulatorSettings) -> Any:
-    simulator = native.Simulator(min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], MOST_CONNECTIONS))
+def _configured(native: "type[Simulator]", settings: SimulatorSettings) -> "Simulator":
+    simulator = native(min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], MOST_CONNECTIONS))
     simulator.set_draws(
         settings.ttft_ns_shape(), settings.itl_ns_shape(), settings.output_tokens_shape(), DEFAULT_OUTPUT_TOKENS
     )
@@ -117,7 +120,7 @@ def _stop_signals() -> Iterator[int]:
 
 
 @contextmanager
-def _log_writer(simulator: Any, path: Path | None) -> Iterator[None]:
+def _log_writer(simulator: "Simulator", path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return

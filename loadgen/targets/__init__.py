@@ -2,9 +2,9 @@
 
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import HttpService, SimulatorService
-from loadgen.targets.base import Draft, Readiness, Target
+from loadgen.targets.base import Readiness, Target
 
-__all__ = ["Draft", "Readiness", "Target", "target_for"]
+__all__ = ["Readiness", "Target", "target_for"]
 
 
 def target_for(recipe: Recipe) -> Target:

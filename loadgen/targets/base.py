@@ -3,8 +3,7 @@
 from typing import Any, NamedTuple, Protocol
 
 from loadgen.engine.contract import Address
-from loadgen.plan.files import Prompt
-from loadgen.plan.model import Operation, Request, Wire
+from loadgen.plan.model import Draft, Operation, Request, Wire
 from loadgen.targets.url import ServiceUrl
 
 
@@ -16,18 +15,6 @@ class Readiness(NamedTuple):
     service: dict[str, Any]
 
 
-class Draft(NamedTuple):
-    """A request before a target encodes it. Plain HTTP needs no more than the operation.
-
-    operation: index into the target's operations. has_nonce: synthetic.NONCE stands in the prompt.
-    """
-
-    operation: int
-    prompt: Prompt = ""
-    output_tokens: int = 0
-    has_nonce: bool = False
-
-
 class Target(Protocol):
     wire: Wire
     operations: tuple[Operation, ...]
@@ -36,7 +23,7 @@ class Target(Protocol):
         """Start, reach and probe the service. Raises TargetError with one line."""
 
     def encode(self, draft: Draft) -> Request:
-        """One ready-to-send request, as prepare() found that it must be; before prepare(), as usual. Raises RecipeError."""
+        """One ready-to-send request, as prepare() found that it must be, or as usual before it. Raises RecipeError."""
 
     async def close(self) -> None:
         """Stop what prepare() started."""

@@ -32,7 +32,9 @@ def request_headers(url: ServiceUrl, api_key: str | None, *own: Mapping[str, str
 
 def _check_header(name: str, value: str) -> None:
     if any(mark in name + value for mark in "\r\n\0"):
-        raise RecipeError(f"service.headers: the value of {name.split()[0] if name.split() else name!r} must be one line")
+        raise RecipeError(
+            f"service.headers: the value of {name.split()[0] if name.split() else name!r} must be one line"
+        )
     if name.lower() in _FRAMING:
         raise RecipeError(f"service.headers: {name} is loadgen's to say, leave it out")
 

@@ -3,11 +3,11 @@
 import asyncio
 
 from loadgen.errors import TargetError
-from loadgen.plan.model import Operation, Request, Wire
+from loadgen.plan.model import Draft, Operation, Request, Wire
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import HttpService
 from loadgen.recipe.workload import HttpWorkload
-from loadgen.targets.base import Draft, Readiness, describe_service
+from loadgen.targets.base import Readiness, describe_service
 from loadgen.targets.encoding import encode_get, request_headers
 from loadgen.targets.probe import ask, check_scheme, reach
 from loadgen.targets.url import parse_url

@@ -17,7 +17,9 @@ def check_accepted(answer: Answer, asked: str, has_key: bool) -> None:
         hint = "service.api_key is not accepted" if has_key else "set service.api_key"
         raise TargetError(f"{asked} is refused ({answer.status}): {hint}{_because(answer)}")
     if 300 <= answer.status < 400:
-        raise TargetError(f"{asked} is answered with a redirect to {answer.location}: write that address in service.url")
+        raise TargetError(
+            f"{asked} is answered with a redirect to {answer.location}: write that address in service.url"
+        )
     if answer.status >= 400 or answer.status < 200:
         raise TargetError(f"{asked} is answered with {answer.status}{_because(answer)}")
     if answer.is_html:
@@ -53,7 +55,9 @@ def check_content(answer: Answer, asked: str) -> list[Any]:
     events = events_of(answer)
     if not events and answer.complete:
         kind = answer.content_type or "no content type"
-        raise TargetError(f"{asked} is answered with neither JSON nor a stream of events ({kind}): {answer.reason[:80]}")
+        raise TargetError(
+            f"{asked} is answered with neither JSON nor a stream of events ({kind}): {answer.reason[:80]}"
+        )
     for event in events:
         if isinstance(event, dict) and event.get("error"):
             raise TargetError(f"{asked} is answered with an error: {_message(event['error'])}")

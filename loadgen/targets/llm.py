@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 from loadgen.engine.contract import Address
 from loadgen.errors import RecipeError, TargetError
-from loadgen.plan.files import Prompt
-from loadgen.plan.model import Operation, Request, Wire
+from loadgen.plan.model import Draft, Operation, Prompt, Request, Wire
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import LlmService
 from loadgen.recipe.workload import LlmWorkload
-from loadgen.targets.base import Draft, Readiness, describe_service
+from loadgen.targets.base import Readiness, describe_service
 from loadgen.targets.encoding import encode_get, encode_post, request_headers
 from loadgen.targets.judge import (
     PASSING_FAILURES,
@@ -38,7 +37,7 @@ PAUSE_S = 0.2
 
 
 class LlmTarget(ABC):
-    """A dialect gives the paths, the bodies, and what it knows of the server. tolerant: probes may fail (a simulator)."""
+    """A dialect adds paths, bodies, and how its server describes itself. tolerant: probes may fail (a simulator's do)."""
 
     wire: Wire
     optional_fields: ClassVar[tuple[str, ...]] = ()
@@ -203,4 +202,6 @@ def plain_text(prompt: Prompt, operation: str) -> str:
     """Raises RecipeError for a list of messages: only a chat takes one."""
     if isinstance(prompt, str):
         return prompt
-    raise RecipeError(f"workload.prompts: these prompts are lists of messages, which {operation} does not take; use chat")
+    raise RecipeError(
+        f"workload.prompts: these prompts are lists of messages, which {operation} does not take; use chat"
+    )

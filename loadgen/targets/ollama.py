@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from loadgen.plan.files import Prompt
-from loadgen.plan.model import Wire
+from loadgen.plan.model import Prompt, Wire
 from loadgen.targets.llm import LlmTarget, chat_messages, plain_text
 from loadgen.targets.probe import Answer
 from loadgen.units import NS_PER_S
@@ -15,7 +14,19 @@ _PLACES = {
     "embeddings": "/api/embed",
 }
 _BESIDE_OPTIONS = frozenset(
-    ("format", "keep_alive", "think", "template", "raw", "suffix", "images", "context", "tools", "truncate", "dimensions")
+    (
+        "format",
+        "keep_alive",
+        "think",
+        "template",
+        "raw",
+        "suffix",
+        "images",
+        "context",
+        "tools",
+        "truncate",
+        "dimensions",
+    )
 )
 """Fields of the request itself; everything else is a parameter of the model and goes into its `options`."""
 

@@ -1,10 +1,9 @@
-"""Any server that speaks OpenAI's API. Source: the OpenAI API reference, chat completions, completions and embeddings."""
+"""Any server that speaks OpenAI's API. Source: its API reference: chat completions, completions, embeddings, models."""
 
 import re
 from typing import Any, ClassVar
 
-from loadgen.plan.files import Prompt
-from loadgen.plan.model import Wire
+from loadgen.plan.model import Prompt, Wire
 from loadgen.targets.llm import LlmTarget, chat_messages, plain_text
 
 _PLACES = {

@@ -113,7 +113,9 @@ def ask(url: ServiceUrl, address: Address, raw: bytes, timeout_s: float) -> Answ
     except (HTTPException, ValueError, OSError) as error:
         if not address.tls and _speaks_tls(address):
             raise TargetError(_wants_tls(url)) from None
-        raise TargetError(f"{url.public}: does not answer in HTTP ({_one_line(str(error) or type(error).__name__)})") from None
+        raise TargetError(
+            f"{url.public}: does not answer in HTTP ({_one_line(str(error) or type(error).__name__)})"
+        ) from None
 
 
 def check_scheme(url: ServiceUrl, answer: Answer) -> None:

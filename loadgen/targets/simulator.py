@@ -1,13 +1,13 @@
-"""The embedded simulator: started for the run, spoken to like the server whose dialect it speaks, stopped with the run."""
+"""The embedded simulator: started for the run, spoken to in the dialect that the recipe names, stopped with the run."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
 from loadgen.errors import RecipeError
-from loadgen.plan.model import Operation, Request, Wire
+from loadgen.plan.model import Draft, Operation, Request, Wire
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import LlmService, SimulatorService
-from loadgen.targets.base import Draft, Readiness
+from loadgen.targets.base import Readiness
 from loadgen.targets.llm import LlmTarget
 from loadgen.targets.ollama import OllamaTarget
 from loadgen.targets.openai import OpenAiTarget

@@ -1,12 +1,12 @@
 """Plans built by hand, so that the engines' tests need no recipe and no draws."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from loadgen.plan.model import NO_SLOT, SLOT_BYTES, Dues, Operation, Plan, Request, Wire, pool_of
+from loadgen.plan.model import NO_SLOT, SLOT_BYTES, Dues, Operation, Plan, Pool, Request, Wire, pool_of
 from loadgen.units import NS_PER_MS, NS_PER_S
 
 SLOT = b"0" * SLOT_BYTES
@@ -74,11 +74,11 @@ def over_pool(draw: Callable[[int, int], Dues], n_payloads: int) -> Callable[[in
     return drawn
 
 
-def plan_of(requests: int | None = 1, *, pool: Iterator[Request] | None = None, **changes: Any) -> Plan:
+def plan_of(requests: int | None = 1, *, pool: Pool | None = None, **changes: Any) -> Plan:
     """A closed loop of one client that sends so many chat requests; what differs is named."""
     settings: dict[str, Any] = {
         "wire": Wire.OPENAI,
-        "pool": pool_of(iter([chat_request()]) if pool is None else pool),
+        "pool": pool or pool_of(iter([chat_request()])),
         "operations": (CHAT,),
         "draw": closed(),
         "open_loop": False,

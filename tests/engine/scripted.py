@@ -43,12 +43,16 @@ class Peer:
     async def request(self) -> Asked:
         """The next request, whole."""
         asked = await self.head()
+        await self.body(asked)
+        return asked
+
+    async def body(self, asked: Asked) -> None:
+        """The rest of a request whose head was read."""
         n_bytes = int(dict(asked.headers).get("Content-Length", 0))
         asked.body = await self.reader.readexactly(n_bytes)
         asked.raw += asked.body
         self.server.asked.append(asked)
         self.server.on_asked.set()
-        return asked
 
     async def send(self, *pieces: bytes) -> None:
         """Each piece in a write of its own, handed to the kernel before the next."""

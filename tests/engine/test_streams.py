@@ -157,7 +157,7 @@ def test_tokens_that_come_apart_have_instants_of_their_own(engine: Engine) -> No
 
 
 def test_every_cut_of_a_stream_gives_the_same_record(engine: Engine) -> None:
-    stream = chunked(chat_events(2)).replace(b"\n\n", b"\r\n\r\n")
+    stream = chunked(text.replace(b"\n", b"\r\n") for text in chat_events(2))
     answers = [say(stream[:cut], stream[cut:]) for cut in range(1, len(stream), 7)]
     carried = engine.carry(plan_of(len(answers)), each(*answers))
     assert set(carried.outcomes) == {"ok"}

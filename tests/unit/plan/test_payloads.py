@@ -14,7 +14,9 @@ def _synthetic(**fields: object) -> SyntheticPrompts:
     return SyntheticPrompts.model_validate({"kind": "synthetic", **fields})
 
 
-@pytest.mark.parametrize(("n_requests", "n_prompts"), [(3, 3), (MAX_SYNTHETIC + 1, MAX_SYNTHETIC), (None, MAX_SYNTHETIC)])
+@pytest.mark.parametrize(
+    ("n_requests", "n_prompts"), [(3, 3), (MAX_SYNTHETIC + 1, MAX_SYNTHETIC), (None, MAX_SYNTHETIC)]
+)
 def test_there_are_as_many_synthetic_prompts_as_requests_up_to_a_limit(n_requests: int | None, n_prompts: int) -> None:
     assert len(build_prompts(_synthetic(input_tokens=2), 0, n_requests).prompts) == n_prompts
 

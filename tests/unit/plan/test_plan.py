@@ -74,7 +74,9 @@ def test_an_open_schedule_covers_warm_up_and_window_and_ends(limits: dict[str, A
 
 
 def test_a_warm_up_longer_than_a_block_is_counted_whole() -> None:
-    plan = _plan(load={**OPEN, "rate_per_s": 10_000, "requests": 5, "warmup_s": 1.5}, workload={"prompts": {"input_tokens": 1}})
+    plan = _plan(
+        load={**OPEN, "rate_per_s": 10_000, "requests": 5, "warmup_s": 1.5}, workload={"prompts": {"input_tokens": 1}}
+    )
     assert len(plan.draw(15_000, 100).when_ns) == 5
 
 

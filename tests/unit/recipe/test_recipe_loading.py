@@ -94,6 +94,13 @@ def test_sweep_is_a_grid_in_the_order_written(recipe_of: Callable[..., Recipe]) 
     assert len({point.hash for _, point in points}) == 4
 
 
+def test_repeat_runs_each_point_so_many_times(recipe_of: Callable[..., Recipe]) -> None:
+    recipe = recipe_of(SIMULATOR + "sweep: {load.concurrency: [1, 2]}\nrepeat: 2\npause_s: 0.5")
+    assert [axes["load.concurrency"] for axes, _ in recipe.points()] == [1, 1, 2, 2]
+    assert [(point.repeat, point.pause_s) for _, point in recipe.points()] == [(1, 0)] * 4
+    assert recipe_from_dict(recipe.canonical()).hash == recipe.hash
+
+
 def test_a_swept_field_need_not_be_given_elsewhere(recipe_of: Callable[..., Recipe]) -> None:
     recipe = recipe_of(SIMULATOR + "load: {mode: open}\nsweep: {load.rate_per_s: [5, 10]}")
     assert [point.load.rate_per_s for _, point in recipe.points()] == [5, 10]

@@ -1,0 +1,177 @@
+"""`loadgen`: the commands and their options. What a command needs is imported when it runs, so that --help is there at once."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loadgen.cli.ending import ended
+
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+Command = Callable[..., Any]
+
+
+class Commands(click.Group):
+    """A recipe in the place of a command is run, and `--rerun ID` is a command too."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(context, as_command(args, list(self.commands)) if args else ["--help"])
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)  # in the order in which they are told, not of the alphabet
+
+
+def as_command(args: list[str], commands: list[str]) -> list[str]:
+    """`recipe.yaml --json` is `run recipe.yaml --json`; `--rerun BM-1` is `rerun BM-1`."""
+    for place, arg in enumerate(args):
+        if arg == "--rerun":
+            return ["rerun", *args[:place], *args[place + 1 :]]
+        if arg.startswith("--rerun="):
+            return ["rerun", arg.removeprefix("--rerun="), *args[:place], *args[place + 1 :]]
+    if args[0] in (*commands, "--help", "-h", "--version"):
+        return args
+    return ["run", *args]
+
+
+def overrides_of(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """`--set a.b=1` as {a.b: 1}."""
+    overrides = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"must read FIELD=VALUE, such as load.concurrency=8, got {text!r}")
+        overrides[name.strip()] = value
+    return overrides
+
+
+def places(command: Command) -> Command:
+    """Where runs and reports lie."""
+    reports = click.option("--reports", type=DIRECTORY, default="reports", help="Folder of the reports.", show_default=True)
+    results = click.option("--results", type=DIRECTORY, default="results", help="Folder of the runs.", show_default=True)
+    return results(reports(command))
+
+
+def setting(command: Command) -> Command:
+    return click.option(
+        *("--set", "overrides"), multiple=True, callback=overrides_of, metavar="FIELD=VALUE",
+        help="Any field of the recipe by its dotted name; may be given several times.",
+    )(command)  # fmt: skip
+
+
+def running(command: Command) -> Command:
+    """What run and rerun have in common."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="The summary on stdout, all else on stderr."),
+        click.option("--quiet", is_flag=True, help="Only the verdict at the end."),
+        click.option("--yes", is_flag=True, help="Ask nothing."),
+        click.option("--name", help="Another name for the run than the recipe's."),
+        places,
+        setting,
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(
+    cls=Commands,
+    subcommand_metavar="RECIPE | COMMAND …",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="--traceback, anywhere, or LOADGEN_TRACEBACK=1 shows where an error comes from.",
+)
+@click.version_option(package_name="loadgen", message="loadgen %(version)s")
+def loadgen() -> None:
+    """How much load can a service take before it breaks its promises?
+
+    `loadgen RECIPE` runs a recipe, `loadgen --rerun BM-ID` runs one again.
+    """
+
+
+@loadgen.command()
+@click.argument("recipe")
+@running
+def run(recipe: str, **options: Any) -> int:
+    """Run a recipe: one run, or one a point of its sweep."""
+    from loadgen.cli.running import run_recipe
+
+    return run_recipe(recipe, **options)
+
+
+@loadgen.command()
+@click.argument("which", metavar="ID")
+@click.option("--strict", is_flag=True, help="Refuse if anything differs: commit, host, service version.")
+@running
+def rerun(which: str, **options: Any) -> int:
+    """Run the recipe of a finished run again, and compare the two."""
+    from loadgen.cli.rerun import rerun_bundle
+
+    return rerun_bundle(which, **options)
+
+
+@loadgen.command()
+@click.argument("recipe")
+@setting
+def check(recipe: str, overrides: dict[str, str]) -> int:
+    """Validate a recipe and show its plan. Sends nothing."""
+    from loadgen.cli.check import check_recipe
+
+    return check_recipe(recipe, overrides)
+
+
+@loadgen.command()
+@click.argument("which", metavar="ID…", nargs=-1, required=True)
+@places
+def report(which: tuple[str, ...], results: Path, reports: Path) -> int:
+    """Make a report again. Several IDs make a sweep's."""
+    from loadgen.cli.kept import report_bundles
+
+    return report_bundles(which, results, reports)
+
+
+@loadgen.command("list")
+@click.option("--where", metavar="CONDITION", help='Such as "service=ollama and load.concurrency>=4".')
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@places
+def list_runs(where: str | None, as_json: bool, results: Path, reports: Path) -> int:
+    """The runs there are, with their headline figures."""
+    from loadgen.cli.listing import list_bundles
+
+    return list_bundles(where, as_json, results, reports)
+
+
+@loadgen.command()
+@click.argument("which", metavar="ID…", nargs=-1, required=True)
+@places
+def verify(which: tuple[str, ...], results: Path, reports: Path) -> int:
+    """Check runs: keys, hashes, and counts that must agree."""
+    from loadgen.cli.kept import verify_bundles
+
+    return verify_bundles(which, results, reports)
+
+
+@loadgen.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def simulate(options: tuple[str, ...]) -> int:
+    """Run the simulator by itself; simulate --help tells its options."""
+    from loadgen.simulator.__main__ import main as simulator
+
+    return simulator(list(options))
+
+
+@loadgen.command()
+def schema() -> int:
+    """Print the recipe's JSON Schema, for editors."""
+    import json
+
+    from loadgen.recipe import recipe_schema
+
+    click.echo(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run a command, say its error in one line, and exit with its code."""
+    given = list(sys.argv[1:] if args is None else args)
+    sys.exit(ended(lambda words: loadgen.main(words, prog_name="loadgen", standalone_mode=False), given))

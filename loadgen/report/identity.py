@@ -1,0 +1,84 @@
+"""What was run: the part of a run's page that another person needs to run it again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from loadgen.report.facts import Facts
+from loadgen.report.numbers import UNKNOWN, is_known, seconds
+from loadgen.report.words import cell, left_table, status_of
+
+SHORT_HASH = 12
+
+
+def what_was_run(facts: Facts) -> list[str]:
+    """Recipe, service, load, host and commit, as a section of the page."""
+    run = facts.run
+    client = (run.get("clients") or [{}])[0]
+    environment = run.get("environment") or {}
+    rows = [
+        ("Recipe", _recipe(facts)),
+        ("Service", f"{facts.service} at {facts.service_url}"),
+        ("Load", _load(facts)),
+        ("Plan", _plan(run.get("plan") or {})),
+        ("Part of a sweep", _sweep(run.get("sweep") or {})),
+        ("Runs again", str(run.get("rerun_of") or UNKNOWN)),
+        ("Began", str(run.get("created_at") or UNKNOWN)),
+        ("Ended", str(run.get("ended_at") or UNKNOWN)),
+        ("Status", status_of(facts.status)),
+        ("Host", _host(client, environment)),
+        (
+            "Client",
+            f"loadgen {environment.get('loadgen_version', UNKNOWN)}, {client.get('engine') or 'unknown'} engine",
+        ),
+        ("Commit", commit_of(run)),
+    ]
+    known = [row for row in rows if row[1] != UNKNOWN]
+    return ["## What was run", "", *left_table(("what", "value"), known), *_notes(run)]
+
+
+def _recipe(facts: Facts) -> str:
+    seed = facts.recipe.get("seed", UNKNOWN)
+    return f"{facts.name}, hash {_short(facts.run.get('recipe_hash'))}, seed {seed}"
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    dataset = (plan.get("dataset") or {}).get("name")
+    prompts = f", prompts: {dataset}" if dataset else ""
+    return f"digest {_short(plan.get('digest'))}{prompts}" if plan else UNKNOWN
+
+
+def _short(digest: Any) -> str:
+    return str(digest or UNKNOWN)[:SHORT_HASH]
+
+
+def _sweep(sweep: Mapping[str, Any]) -> str:
+    return f"point {sweep.get('point')} of {sweep.get('n_points')}, first {sweep.get('first_id')}" if sweep else UNKNOWN
+
+
+def _load(facts: Facts) -> str:
+    load = facts.recipe.get("load") or {}
+    loop = "open loop" if load.get("mode") == "open" else "closed loop"
+    ends = [f"for {seconds(load['duration_s'])}"] if is_known(load.get("duration_s")) else []
+    ends += [f"until {load['requests']:,} requests"] if is_known(load.get("requests")) else []
+    warmup = f", after {seconds(load['warmup_s'])} of warm-up" if load.get("warmup_s") else ""
+    return f"{facts.load}, {loop} {' or '.join(ends)}".rstrip() + warmup
+
+
+def _host(client: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    cpu = client.get("cpu_model") or environment.get("cpu")
+    cpus = f"{client['n_cpus']} x {cpu}" if client.get("n_cpus") and cpu else cpu
+    python = f"Python {environment['python']}" if environment.get("python") else None
+    known = [client.get("hostname"), cpus, environment.get("os"), environment.get("kernel"), python]
+    return ", ".join(dict.fromkeys(str(part) for part in known if part)) or UNKNOWN
+
+
+def commit_of(run: Mapping[str, Any]) -> str:
+    if not run.get("git_commit"):
+        return "outside a git repository"
+    return f"{_short(run['git_commit'])}{', with changes that are not committed' if run.get('git_dirty') else ''}"
+
+
+def _notes(run: Mapping[str, Any]) -> list[str]:
+    """What the run adapted to, and what a person must be told."""
+    notes = run.get("notes") or []
+    return ["", *(f"- {cell(note)}" for note in notes)] if notes else []

@@ -1,0 +1,29 @@
+"""A bundle of each schema version is kept: every one of them opens for ever."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loadgen.bundle import SCHEMA_VERSION, list_ids, open_bundle, verify
+from loadgen.metrics.recalculate import recalculate
+
+KEPT = Path(__file__).resolve().parents[2] / "golden" / "bundles"
+VERSIONS = [f"v{version}" for version in range(1, SCHEMA_VERSION + 1)]
+
+
+def test_there_is_one_of_every_version() -> None:
+    assert sorted(path.name for path in KEPT.iterdir() if path.is_dir() and path.name.startswith("v")) == VERSIONS
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_kept_bundle_opens_is_whole_and_gives_its_figures_again(version: str) -> None:
+    for identity in list_ids(KEPT / version):
+        bundle = open_bundle(identity, KEPT / version)
+        assert f"v{bundle.run['schema_version']}" == version
+        assert verify(bundle) == []
+        assert bundle.summary is not None
+        _, again = recalculate(bundle)
+        figures = {key: value for key, value in bundle.summary.items() if key not in ("schema_version", "benchmark_id")}
+        assert json.loads(json.dumps({**again, "client": None})) == {**figures, "client": None}
+    assert list_ids(KEPT / version)
