@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from sim.body_scan cimport SCAN_NOT_SAID, BodyScan, body_scan_begin, body_scan_feed, body_scan_is_object
 from sim.connection cimport read_clocks
 from sim.draw cimport Draw, Rng, draw, rng_seed
 from sim.faults cimport N_FAULTS, fault_of_name
@@ -32,6 +33,24 @@ def draws(tuple shape, int seed, int ordinal, int n):
     fill_draw(&as_drawn, shape)
     rng_seed(&rng, <unsigned long>seed, <unsigned long>ordinal)
     return [draw(&as_drawn, &rng) for _ in range(n)]
+
+
+def scan_body(pieces):
+    """What is found in a request's body that comes in these pieces: a dict, None for what is not said. For tests."""
+    cdef BodyScan scan
+    cdef bytes piece
+    body_scan_begin(&scan)
+    for piece in pieces:
+        body_scan_feed(&scan, piece, len(piece))
+    return {
+        "stream": None if scan.stream == SCAN_NOT_SAID else bool(scan.stream),
+        "include_usage": bool(scan.include_usage),
+        "max_tokens": None if scan.max_tokens == SCAN_NOT_SAID else scan.max_tokens,
+        "n_words": scan.n_words,
+        "n_inputs": scan.n_inputs,
+        "model": (<char*>scan.model)[:scan.model_bytes],
+        "is_object": bool(body_scan_is_object(&scan)),
+    }
 
 
 cdef int fill_draw(Draw* into, tuple shape) except -1:

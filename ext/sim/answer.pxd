@@ -101,8 +101,8 @@ cdef inline int64_t stream_fault(Server* server, Conn* conn) noexcept nogil:
         put_message(server, conn, &server.dialects[conn.operation].not_json)
         return say(server, conn, conn.due_ns)
     if conn.fault == FAULT_TRUNCATED:
-        put_text(&server.scratch, b"c8\r\ndata: {\"id\":\"ch")
-        conn_send(server, conn, server.scratch.at, server.scratch.n)
+        put_message(server, conn, &server.dialects[conn.operation].token)
+        conn_send(server, conn, server.scratch.at, server.scratch.n // 2)
     cut_short(server, conn)
     return NO_MORE
 
@@ -236,7 +236,8 @@ cdef inline int64_t whole_step(Server* server, Conn* conn) noexcept nogil:
     n_head = put_whole_head(server, conn, b"application/json", server.body.n)
     put_bytes(&server.scratch, server.body.at, server.body.n)
     server.counts.n_tokens_whole += conn.n_tokens
-    keep_instants(server, conn, unix_ns, conn.due_ns + server.unix_offset_ns)
+    if conn.n_tokens > 0:
+        keep_instants(server, conn, unix_ns, conn.due_ns + server.unix_offset_ns)
     return deliver(server, conn, n_head)
 
 

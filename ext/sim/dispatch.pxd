@@ -14,8 +14,12 @@ from sim.metrics cimport put_metrics
 from sim.posix cimport NS_PER_S
 from sim.slots cimport slot_ask
 from sim.state cimport FAMILY_OLLAMA, FAMILY_OPENAI, OP_EMBEDDINGS, OP_FIXED, OP_METRICS, OP_OLLAMA_CHAT
-from sim.state cimport OP_OLLAMA_EMBED, OP_OLLAMA_GENERATE, PAGE_BAD_METHOD, PAGE_NOT_FOUND, Conn, Page, Route, Server
+from sim.state cimport OP_OLLAMA_EMBED, OP_OLLAMA_GENERATE, PAGE_BAD_METHOD, PAGE_NOT_FOUND, PAGE_NO_SUCH_FAULT, Conn, Page, Route, Server
 from sim.text cimport put_bytes, put_text, write_decimal
+
+
+cdef enum:
+    MOST_TOKENS = 1_000_000 # of one answer, whatever is asked
 
 
 cdef inline void say_page(Server* server, Conn* conn, const Page* page, bint without_body) noexcept nogil:
@@ -60,6 +64,8 @@ cdef inline int drawn_fault(Server* server, Conn* conn) noexcept nogil:
 cdef inline int64_t tokens_of(Server* server, Conn* conn) noexcept nogil:
     """What the settings draw, capped by what the request asks; else what it asks; else the default."""
     cdef int64_t asked = conn.request.scan.max_tokens, drawn
+    if asked > MOST_TOKENS:
+        asked = MOST_TOKENS
     if not server.settings.draws_n_tokens:
         conn.request.is_cut = asked != SCAN_NOT_SAID
         return asked if asked > 0 else server.settings.default_n_tokens
@@ -150,6 +156,9 @@ cdef inline void dispatch(Server* server, Conn* conn) noexcept nogil:
         say_page(server, conn, &server.pages[<int>PAGE_NOT_FOUND], without_body)
         return
     conn.family = <uint8_t>route.family
+    if conn.fault == FAULT_NONE and conn.request.head.n_fault > 0:
+        say_page(server, conn, &server.pages[<int>PAGE_NO_SUCH_FAULT], without_body)
+        return
     if not (route.methods >> conn.request.head.method) & 1:
         say_page(server, conn, &server.pages[<int>PAGE_BAD_METHOD], without_body)
     elif route.operation == OP_METRICS:

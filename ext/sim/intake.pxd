@@ -34,6 +34,7 @@ cdef inline void chunk_size_line(Conn* conn, const uint8_t* line, size_t n) noex
     if i == 0:
         conn.request.head.broken = 1
     conn.request.body_left = size
+    conn.request.head.n_bytes = 0   # the limit is one for a head, and one for each of these lines
     conn.state = CONN_CHUNK_BODY if size > 0 else CONN_TRAILER
 
 

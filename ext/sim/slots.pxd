@@ -20,7 +20,7 @@ cdef inline void slot_grant(Server* server, Conn* conn) noexcept nogil:
     conn.phase = PHASE_OPEN
     if not conn.request.streams:
         conn.phase = PHASE_WHOLE
-        for i in range(conn.n_tokens - 1):
+        for i in range(1, conn.n_tokens):
             conn.due_ns += gap_ns(server, conn)
     conn_schedule(server, conn)
 

@@ -36,6 +36,7 @@ cdef enum OwnPage:
     PAGE_BAD_METHOD
     PAGE_BAD_REQUEST
     PAGE_HEAD_TOO_LONG
+    PAGE_NO_SUCH_FAULT
 
 cdef enum ConnState:
     CONN_CLOSED = 0
@@ -185,5 +186,5 @@ cdef struct Server:
     Dialect[6] dialects
     Route[48] routes
     Page[32] refusals           # by 16 * family + Fault
-    Page[4] pages               # by OwnPage
+    Page[5] pages               # by OwnPage
     uint8_t[65536] incoming

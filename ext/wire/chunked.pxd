@@ -20,18 +20,20 @@ cdef enum ChunkState:
     CHUNK_QUOTED_PAIR        # after a backslash in it
     CHUNK_LINE_FEED          # after a carriage return at the end of the size's line
     CHUNK_BYTES
-    CHUNK_END                # the line end after the chunk's bytes
+    CHUNK_END                # the line end after the chunk's bytes: a bare line feed only where the size's line had one
     CHUNK_END_LINE_FEED
 
 cdef struct ChunkedParser:
     int64_t n_left           # bytes of the chunk that have not come
     uint16_t line_bytes
     uint8_t state            # ChunkState
+    uint8_t has_bare_feed    # the size's line ended with a line feed alone
     uint8_t error            # WireReason
 
 cdef inline void chunked_reset(ChunkedParser* parser) noexcept nogil:
     parser.n_left = 0
     parser.line_bytes = 0
+    parser.has_bare_feed = 0
     parser.state = CHUNK_FIRST_DIGIT
     parser.error = REASON_NONE
 
@@ -64,7 +66,7 @@ cdef inline int _fail(ChunkedParser* parser, uint8_t reason) noexcept nogil:
 cdef inline int _between(ChunkedParser* parser, uint8_t byte) noexcept nogil:
     """A byte that is none of the body's."""
     if parser.state == CHUNK_END:
-        if byte != c"\r" and byte != c"\n":
+        if byte != c"\r" and not (byte == c"\n" and parser.has_bare_feed):
             return _fail(parser, REASON_CHUNK_END)
         parser.state = CHUNK_END_LINE_FEED if byte == c"\r" else CHUNK_FIRST_DIGIT
         return WIRE_MORE
@@ -72,7 +74,7 @@ cdef inline int _between(ChunkedParser* parser, uint8_t byte) noexcept nogil:
         parser.state = CHUNK_FIRST_DIGIT
         return WIRE_MORE if byte == c"\n" else _fail(parser, REASON_BARE_CR)
     if parser.state == CHUNK_LINE_FEED:
-        return _line_ends(parser) if byte == c"\n" else _fail(parser, REASON_BARE_CR)
+        return _line_ends(parser, False) if byte == c"\n" else _fail(parser, REASON_BARE_CR)
     parser.line_bytes += 1
     if parser.line_bytes > CHUNK_LINE_BYTES_MAX:
         return _fail(parser, REASON_CHUNK_EXTENSION)
@@ -112,7 +114,7 @@ cdef inline int _extension(ChunkedParser* parser, uint8_t byte) noexcept nogil:
             parser.state = CHUNK_EXTENSION
         return WIRE_MORE
     if byte == c"\n":
-        return _line_ends(parser)
+        return _line_ends(parser, True)
     if byte == c"\r":
         parser.state = CHUNK_LINE_FEED
     elif byte == c";":
@@ -123,7 +125,8 @@ cdef inline int _extension(ChunkedParser* parser, uint8_t byte) noexcept nogil:
         return _fail(parser, REASON_CHUNK_SIZE)
     return WIRE_MORE
 
-cdef inline int _line_ends(ChunkedParser* parser) noexcept nogil:
+cdef inline int _line_ends(ChunkedParser* parser, bint has_bare_feed) noexcept nogil:
+    parser.has_bare_feed = has_bare_feed
     parser.line_bytes = 0
     parser.state = CHUNK_BYTES
     return WIRE_MORE if parser.n_left else WIRE_DONE

@@ -49,8 +49,12 @@ def overrides_of(_context: click.Context, _option: click.Parameter, values: tupl
 
 def places(command: Command) -> Command:
     """Where runs and reports lie."""
-    reports = click.option("--reports", type=DIRECTORY, default="reports", help="Folder of the reports.", show_default=True)
-    results = click.option("--results", type=DIRECTORY, default="results", help="Folder of the runs.", show_default=True)
+    reports = click.option(
+        "--reports", type=DIRECTORY, default="reports", help="Folder of the reports.", show_default=True
+    )
+    results = click.option(
+        "--results", type=DIRECTORY, default="results", help="Folder of the runs.", show_default=True
+    )
     return results(reports(command))
 
 

@@ -349,13 +349,18 @@ def reader_for(wire: Wire, status: int, content_type: str) -> Reader:
     media_type = content_type.partition(";")[0].strip().lower()
     if status >= 300:
         return ErrorReader()
-    if wire is Wire.HTTP or status == 204:
+    if wire is Wire.HTTP:
         return Reader()
     if media_type == "text/html":
         raise MalformedError("an HTML page in the place of JSON")
     if wire is Wire.OLLAMA:
         return LineReader()
     return EventReader() if media_type == "text/event-stream" else DocumentReader()
+
+
+def redirect_error(status: int) -> str:
+    """What is said of an answer whose status asks for another request."""
+    return "redirect" if 300 <= status < 400 else ""
 
 
 def status_outcome(status: int, facts: Facts) -> Outcome:

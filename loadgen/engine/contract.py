@@ -29,7 +29,9 @@ class Sink(Protocol):
 
     path: Path  # requests.jsonl, to be appended to
     run_tag: str  # what goes into the slots before the index: the benchmark id
-    window_from_ns: int | None  # set by the engine as soon as it is known, before any block that holds answers from after it
+    window_from_ns: (
+        int | None
+    )  # set by the engine as soon as it is known, before any block that holds answers from after it
 
     def take(self, block: Block) -> None:
         """See a block once its lines are on the disk. Runs in the writer's thread; the arrays are reused after it returns."""

@@ -8,7 +8,16 @@ from collections.abc import Callable
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from loadgen.engine.answers import Facts, MalformedError, Reader, answer_outcome, clip_error, reader_for, status_outcome
+from loadgen.engine.answers import (
+    Facts,
+    MalformedError,
+    Reader,
+    answer_outcome,
+    clip_error,
+    reader_for,
+    redirect_error,
+    status_outcome,
+)
 from loadgen.engine.contract import Live
 from loadgen.engine.course import Due
 from loadgen.engine.http_client import Encoded, HttpClient
@@ -52,6 +61,7 @@ class Exchange:
             self.outcome = Outcome.TIMEOUT
         except MalformedError as reason:
             self._fail(Outcome.PROTOCOL_ERROR, str(reason))
+            self.traffic.drop()
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as reason:
             self._fail(*self._blame(reason))
         finally:
@@ -81,8 +91,10 @@ class Exchange:
 
     def _feed(self, reader: Reader, text: bytes) -> None:
         n_before = self.facts.n_events
-        reader.feed(text)
-        self._date_events(n_before)
+        try:
+            reader.feed(text)
+        finally:
+            self._date_events(n_before)  # those before a malformed one count
 
     def _finish(self, reader: Reader) -> None:
         n_before = self.facts.n_events
@@ -93,7 +105,7 @@ class Exchange:
             self.outcome = status_outcome(self.status, self.facts)
         else:
             self.outcome = answer_outcome(self.facts, self._operation, self._plan.fail_on_truncated)
-        self.error = clip_error(self.facts.error or "")
+        self.error = clip_error(self.facts.error or redirect_error(self.status))
 
     def _date_events(self, n_before: int) -> None:
         """Events of one read share its instant."""

@@ -39,6 +39,7 @@ class Traffic:
     n_to_write: int
     on_sent: Callable[[], None]
     connection: int = NEVER
+    tap: "Tap | None" = None  # that of the connection
     n_written: int = 0
     n_read: int = 0
     sent_at_ns: int = NEVER
@@ -61,6 +62,11 @@ class Traffic:
         self.n_read += len(text)
         if self.head is not None:
             self._read_head(self.head + text)
+
+    def drop(self) -> None:
+        """Close the connection, unless another request has it by now."""
+        if self.tap is not None:
+            self.tap.close_for(self)
 
     def _read_head(self, head: bytes) -> None:
         end = _HEAD_END.search(head)
@@ -87,10 +93,15 @@ class Tap(asyncio.Protocol):
 
     def carry(self, traffic: Traffic) -> None:
         self.traffic = traffic
-        traffic.connection = self.number
+        traffic.connection, traffic.tap = self.number, self
 
-    def leave(self) -> None:
-        self.traffic = None
+    def leave(self, traffic: Traffic) -> None:
+        if self.traffic is traffic:
+            self.traffic = None
+
+    def close_for(self, traffic: Traffic) -> None:
+        if self.traffic in (None, traffic):
+            self._transport.close()
 
     def wrote(self, n_bytes: int) -> None:
         if self.traffic is not None:
@@ -191,7 +202,7 @@ class TappedConnector(aiohttp.TCPConnector):
         tap = self._tap(connection)
         if traffic is not None:
             tap.carry(traffic)
-            connection.add_callback(partial(_leave, tap, traffic))
+            connection.add_callback(partial(tap.leave, traffic))
         return connection
 
     def _tap(self, connection: "Connection") -> Tap:
@@ -201,8 +212,3 @@ class TappedConnector(aiohttp.TCPConnector):
         if isinstance(transport, TapTransport):
             return transport.tap
         return Tap(protocol, transport, next(self._numbers))
-
-
-def _leave(tap: Tap, traffic: Traffic) -> None:
-    if tap.traffic is traffic:
-        tap.leave()

@@ -169,4 +169,5 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 def _ms(ns: float | None) -> float | None:
-    return None if ns is None else ms_from_ns(ns)
+    """To the nanosecond: what lies below depends on the order in which floats were added."""
+    return None if ns is None else round(ms_from_ns(ns), 6)

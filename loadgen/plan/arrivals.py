@@ -18,7 +18,7 @@ NOT_BEFORE_THE_END_OF_TIME_NS = 2**62
 """The instant of an arrival that never comes: the profile's rate has gone to 0."""
 
 Instants = Callable[[int, int], NDArray[np.int64]]
-"""draw(first, count): ns for the indexes from first on, shape (count,). Instants count from the run's begin, never falling."""
+"""draw(first, count): ns, shape (count,), of the indexes from first on. Instants count from the run's begin."""
 
 
 @dataclass(frozen=True)

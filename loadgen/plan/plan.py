@@ -31,7 +31,7 @@ DIGESTED_LIMITS = (
 
 
 def build_plan(recipe: Recipe, target: "Target") -> Plan:
-    """Everything that the engine needs. Best after target.prepare(), which finds how requests must be. Raises RecipeError."""
+    """All that the engine needs. Best after target.prepare(), which finds how requests must be. Raises RecipeError."""
     load = recipe.load
     instants = build_instants(load, recipe.seed)
     built = build_drafts(recipe.workload, recipe.seed, _n_requests(load, instants))

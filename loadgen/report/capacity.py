@@ -145,7 +145,7 @@ def _nothing_holds(sweep: Sweep) -> str:
         return f"Run it again: the lowest load, {at(sweep, step)}, was not measured ({point.state})."
     broken = _broken(point)
     least = f"Even {at(sweep, step)} breaks the limits" if sweep.is_numeric else "None of them holds the limits"
-    return f"{least} ({broken}): make the service faster or loosen the limits before adding load."
+    return f"{least}: {broken}; make the service faster, or loosen the limits, before adding load."
 
 
 def _broken(point: Point) -> str:

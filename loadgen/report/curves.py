@@ -21,7 +21,7 @@ STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 @dataclass(frozen=True)
 class Curve:
-    """Percentiles of one metric. at: 1 / (1 - q), rising from 1; value_ms: the same shape. They end with the samples."""
+    """Percentiles of one metric. at: 1 / (1 - q), rising from 1; value_ms: the same shape. They end with n."""
 
     metric: str
     n: int

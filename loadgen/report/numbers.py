@@ -74,6 +74,8 @@ def change(before: Any, after: Any) -> str:
     if not is_known(before) or not is_known(after) or before == 0:
         return UNKNOWN
     value = 100.0 * (after - before) / abs(before)
+    if value == 0:
+        return "0 %"
     return f"{value:+,.1f} %" if abs(value) < 100 else f"{value:+,.0f} %"
 
 

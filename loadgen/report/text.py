@@ -150,8 +150,8 @@ def _figure_pairs(first: Facts, second: Facts) -> list[tuple[str, Any, Any, Any]
     ]
     for metric in HEADLINE_METRICS:
         for which in ("p50", "p99"):
-            values = [percentile(facts.metric(metric), which) for facts in (first, second)]
-            pairs.append((f"{metric} {which}", ms, *values))
+            old, new = (percentile(facts.metric(metric), which) for facts in (first, second))
+            pairs.append((f"{metric} {which}", ms, old, new))
     return pairs
 
 

@@ -7,12 +7,12 @@ from loadgen.report.numbers import figure, is_known, ms, percentile, plain
 from loadgen.report.slos import FAIL, PASS, Limit
 from loadgen.report.words import OUTCOMES, plural
 
-NO_SLO, NO_RESULT = "NO SLO", "NO RESULT"
+NO_SLO, NO_RESULT, PARTIAL = "NO SLO", "NO RESULT", "PARTIAL"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """value: PASS, FAIL, NO SLO (nothing to hold it against) or NO RESULT (nothing was measured)."""
+    """value: PASS, FAIL, NO SLO (nothing to hold it against), NO RESULT (nothing measured), PARTIAL (cut off)."""
 
     value: str
     sentence: str
@@ -23,19 +23,20 @@ class Verdict:
 
 
 def verdict_of(facts: Facts) -> Verdict:
-    """The three-valued verdicts of each SLO are taken from the summary; this only sums them up."""
+    """Sums up the SLOs' verdicts, which are the summary's. A run that did not end by itself neither passes nor fails."""
+    if not facts.n_finished:
+        says = f"no request was finished in the measured window, with {facts.load}."
+        return Verdict(NO_RESULT, f"{_cut_off(facts)}{says}")
     verdict = _judged(facts)
-    ending = _ending(facts)
-    return Verdict(verdict.value, f"{verdict.sentence} {ending}" if ending else verdict.sentence)
+    if facts.status == COMPLETE or (facts.status == FAILED and verdict.value == FAIL):
+        return Verdict(verdict.value, f"{_cut_off(facts)}{verdict.sentence}")
+    return Verdict(PARTIAL, f"{_cut_off(facts)}{verdict.sentence}")
 
 
 def _judged(facts: Facts) -> Verdict:
-    if not facts.n_finished:
-        return Verdict(NO_RESULT, f"no request was finished in the measured window, with {facts.load}.")
     if not facts.n_succeeded:
-        return Verdict(
-            FAIL, f"none of {plural(facts.n_finished, 'request')} succeeded, with {facts.load}{_reason(facts)}."
-        )
+        everything = plural(facts.n_finished, "request")
+        return Verdict(FAIL, f"none of {everything} succeeded, with {facts.load}{_reason(facts)}.")
     limits = facts.limits
     if not limits:
         return Verdict(NO_SLO, f"no limits were set. With {facts.load} it gave {headline(facts)}.")
@@ -88,13 +89,12 @@ def _reason(facts: Facts) -> str:
     return f"; mostly: {OUTCOMES.get(name, name)}"
 
 
-def _ending(facts: Facts) -> str:
+def _cut_off(facts: Facts) -> str:
+    """How a run ended that did not end by itself; empty for one that did."""
     if facts.status == COMPLETE:
         return ""
     measured = (facts.summary.get("window") or {}).get("s")
-    so_far = f" after {figure(measured)} s of its window" if is_known(measured) and measured > 0 else ""
-    if facts.status == INTERRUPTED:
-        return f"The run was stopped by hand{so_far}: these figures cover what there is."
-    if facts.status == FAILED:
-        return f"The run failed{so_far}: these figures cover what there is."
-    return f"The run was killed or is still going{so_far}: these figures are counted from the requests on disk."
+    after = f" after {figure(measured)} s of its window" if is_known(measured) and measured > 0 else ""
+    ended = {INTERRUPTED: "the run was stopped by hand", FAILED: "the run failed"}
+    counted = ", counted from the requests on disk" if facts.recounted else ""
+    return f"{ended.get(facts.status, 'the run was killed or is still going')}{after}; what there is{counted}: "

@@ -31,9 +31,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadgen.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 (default): one that is free")
     parser.add_argument("--log", type=Path, help="JSONL, a line a request")
-    parser.add_argument("--ttft-ms", type=_number_or_json, help='a number, or {"dist": "lognormal", "mean": …, "std": …}')
+    parser.add_argument(
+        "--ttft-ms", type=_number_or_json, help='a number, or {"dist": "lognormal", "mean": …, "std": …}'
+    )
     parser.add_argument("--itl-ms", type=_number_or_json, help="the same")
-    parser.add_argument("--output-tokens", type=_number_or_json, help='a number, or {"mean": …, "std": …, "min": …, "max": …}')
+    parser.add_argument(
+        "--output-tokens", type=_number_or_json, help='a number, or {"mean": …, "std": …, "min": …, "max": …}'
+    )
     parser.add_argument("--slots", type=int, help="how many it serves at once; the rest queue")
     parser.add_argument("--error-ratio", type=float)
     parser.add_argument("--faults", type=json.loads, help='weights: {"500": 1, "stall": 1}')

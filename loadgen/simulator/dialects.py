@@ -2,7 +2,7 @@
 
 NUL and a letter stand for a field that is filled in for each message; ext/sim/message.pxd lists the letters.
 
-Sources: OpenAI's API reference (chat, completions, embeddings, models) with vLLM's and llama.cpp's habits where they differ;
+Sources: OpenAI's API reference (chat, completions, embeddings, models), with vLLM's habits where the two differ;
 Ollama's docs/api.md.
 """
 

@@ -1,4 +1,7 @@
-"""The answers that are the same every time: models, versions, health, refusals. Each is (head without its empty line, body)."""
+"""The answers that are the same every time: models, versions, health, refusals.
+
+Each is (head without its empty line, body).
+"""
 
 import json
 from typing import Any
@@ -25,7 +28,13 @@ _REFUSALS = (
     (1, "400 Bad Request", "the simulator was asked to refuse this", "invalid_request_error", None),
     (2, "401 Unauthorized", "the simulator was asked to refuse this key", "authentication_error", "invalid_api_key"),
     (3, "404 Not Found", "the model does not exist", "not_found_error", "model_not_found"),
-    (4, "429 Too Many Requests", "the simulator was asked to limit the rate", "rate_limit_error", "rate_limit_exceeded"),
+    (
+        4,
+        "429 Too Many Requests",
+        "the simulator was asked to limit the rate",
+        "rate_limit_error",
+        "rate_limit_exceeded",
+    ),
     (5, "500 Internal Server Error", "the simulator was asked to fail", "server_error", None),
     (6, "503 Service Unavailable", "the simulator was asked to be overloaded", "server_error", None),
     (
@@ -44,6 +53,7 @@ _OWN_PAGES = (
     ("405 Method Not Allowed", "this path takes another method", "invalid_request_error"),
     ("400 Bad Request", "this is not HTTP/1.1", "invalid_request_error"),
     ("431 Request Header Fields Too Large", "the head is longer than 64 KiB", "invalid_request_error"),
+    ("400 Bad Request", "X-Simulate: no such fault", "invalid_request_error"),
 )
 
 
@@ -108,7 +118,7 @@ def _show() -> Page:
 
 
 def routes(models: tuple[str, ...] | None) -> list[tuple[bytes, int, int, int, Page]]:
-    """(path, operation, family, methods, page) of every path there is; the page is empty where an operation makes it."""
+    """(path, operation, family, methods, page) of every path; the page is empty where an operation makes it."""
     made: Page = (b"", b"")
     openai_models = models or (dialects.MODEL,)
     ollama_models = models or (dialects.OLLAMA_MODEL,)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,13 @@ def start_simulator(settings: SimulatorSettings, log: Path | None = None, port: 
     # A pipe that closes when this process ends, even by SIGKILL. PR_SET_PDEATHSIG would do it when the *thread* that
     # started the simulator ends.
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(),
+        start_new_session=True,
     )
     assert process.stdout is not None
     url = process.stdout.readline().strip()
@@ -75,6 +82,12 @@ def start_simulator(settings: SimulatorSettings, log: Path | None = None, port: 
         _, complaint = process.communicate()
         raise EngineError(_last_line(complaint) or f"the simulator ended with {process.returncode}")
     return SimulatorProcess(process, url)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, such that the child finds this very package, wherever it was imported from."""
+    here = str(Path(__file__).resolve().parents[2])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))}
 
 
 def _last_line(text: str) -> str:

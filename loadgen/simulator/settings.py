@@ -15,17 +15,20 @@ Shape = tuple[int, float, float, float, float]
 FIXED, LOGNORMAL, NORMAL = 0, 1, 2
 NS_PER_MS = 1e6
 LONGEST_NS = 1e15
-MOST_TOKENS = 10_000_000
+MOST_TOKENS = 1_000_000
 
 
 @dataclass(frozen=True)
 class SimulatorSettings:
     """Times, lengths and faults of a simulated server. ValueError says which field is wrong and why.
 
-    ttft_ms, itl_ms: a number, or {dist: lognormal, mean, std}. output_tokens: a number, {mean, std, min, max}, or None for
-    what each request asks (64 where it does not say); what the request asks is always the most it gets. slots: how many
-    requests are served at once, the rest queue; None or 0: all. error_ratio: the share that is answered with a fault, drawn
-    from `faults`, weights by name (500 alone by default). models: the names that are known; None: any.
+    ttft_ms, itl_ms: a number, or {dist: lognormal, mean, std}.
+    output_tokens: a number, {mean, std, min, max}, or None for what each request asks (64 where it does not say).
+    What the request asks is always the most it gets, and a million the most of all.
+    slots: how many requests are served at once, the rest queue in the order they came; None or 0: all.
+    error_ratio: the share that is answered with a fault, drawn from `faults`, weights by name (500 alone by default).
+    seed: of every draw; request number n of two servers with one seed gets the same answer at the same pace.
+    models: the names that are known, others get 404; None: any name will do.
     """
 
     ttft_ms: float | Mapping[str, Any] = 50.0

@@ -37,7 +37,7 @@ PAUSE_S = 0.2
 
 
 class LlmTarget(ABC):
-    """A dialect adds paths, bodies, and how its server describes itself. tolerant: probes may fail (a simulator's do)."""
+    """A dialect adds paths, bodies, and how its server describes itself. tolerant: probes may fail (a simulator)."""
 
     wire: Wire
     optional_fields: ClassVar[tuple[str, ...]] = ()
@@ -83,7 +83,7 @@ class LlmTarget(ABC):
             raise TargetError(self.recipe.redacted(str(error))) from None
 
     async def close(self) -> None:
-        """Nothing was started."""
+        self._address = None  # nothing was started
 
     def _prepare(self) -> Readiness:
         self._address = reach(self.url, self.service.tls)

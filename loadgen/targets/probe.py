@@ -102,7 +102,7 @@ def ask(url: ServiceUrl, address: Address, raw: bytes, timeout_s: float) -> Answ
     timeout_s: until the answer's head has come. Raises TargetError.
     """
     try:
-        with _connected(address) as connection:
+        with _connected(url, address) as connection:
             connection.settimeout(timeout_s)
             connection.sendall(raw)
             return _read_answer(connection, "HEAD" if raw.startswith(b"HEAD") else "GET")
@@ -128,12 +128,16 @@ def _wants_tls(url: ServiceUrl) -> str:
     return f"{url.public}: this port speaks TLS: write https:// in service.url"
 
 
-def _connected(address: Address) -> socket.socket:
+def _connected(url: ServiceUrl, address: Address) -> socket.socket:
     connection = socket.create_connection((address.host, address.port), CONNECT_TIMEOUT_S)
     if not address.tls:
         return connection
     try:
         return _context(address).wrap_socket(connection, server_hostname=address.server_name)
+    except TimeoutError:
+        connection.close()
+        reason = f"no TLS handshake within {CONNECT_TIMEOUT_S:g} s; does this port speak TLS?"
+        raise TargetError(f"{url.public}: {reason}") from None
     except BaseException:
         connection.close()
         raise

@@ -112,6 +112,7 @@ def test_an_html_page_is_no_answer_for_an_operation_without_tokens_either(engine
     [
         whole(b"not json"),
         whole(b""),
+        b"HTTP/1.1 204 No Content\r\n\r\n",
         whole(b'{"choices":['),
         whole(b'{"choices":[]} x'),
         whole(b"[1, 2"),
@@ -187,7 +188,6 @@ def test_an_error_document_with_status_200_is_a_stream_error(engine: Engine) -> 
         chunked([b": only a comment\n\n"]),
         completion(""),
         whole(b'{"choices":[]}'),
-        b"HTTP/1.1 204 No Content\r\n\r\n",
     ],
 )
 def test_an_answer_without_content_is_empty(engine: Engine, answer: bytes) -> None:

@@ -33,12 +33,14 @@ class Response:
     said: list[tuple[Any, ...]] = field(default_factory=list)
     body: bytes = b""
     keep_alive: bool = False
+    has_bare_feed: bool = False
 
     def line(self) -> bytes:
         line, feed, rest = self.rest.partition(b"\n")
         if not feed:
             raise Incomplete
         self.rest = rest
+        self.has_bare_feed = not line.endswith(b"\r")
         return line.removesuffix(b"\r")
 
     def take(self, n_bytes: int) -> None:
@@ -153,11 +155,11 @@ def _read_chunks(response: Response) -> None:
         match = CHUNK_LINE.fullmatch(response.line())
         if not match or re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", match[0]) or int(match[1], 16) >= 2**63:
             raise Refused
-        n_bytes = int(match[1], 16)
+        n_bytes, has_bare_feed = int(match[1], 16), response.has_bare_feed
         if n_bytes == 0:
             break
         response.take(n_bytes)
-        if response.line():
+        if response.line() or response.has_bare_feed and not has_bare_feed:
             raise Refused
     _read_fields(response)
 

@@ -157,7 +157,7 @@ def test_the_digest_does_not_depend_on_what_a_secret_holds() -> None:
 
 def test_prompts_beyond_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "MAX_POOL_BYTES", 1000)
-    with pytest.raises(RecipeError, match="workload.prompts: encoded they take more than"):
+    with pytest.raises(RecipeError, match=r"workload\.prompts: encoded they take more than"):
         _plan()
 
 

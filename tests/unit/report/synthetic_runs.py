@@ -111,7 +111,9 @@ def _times(shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[
 
 
 def _add_tokens(records: NDArray[Any], shape: Shape, failed: NDArray[np.bool_]) -> None:
-    records["prompt_tokens"] = records["output_tokens"] = records["first_token_at_ns"] = records["last_token_at_ns"] = -1
+    records["prompt_tokens"] = records["output_tokens"] = records["first_token_at_ns"] = records[
+        "last_token_at_ns"
+    ] = -1
     if not shape.n_tokens:
         return
     well = ~failed
@@ -150,7 +152,9 @@ def make_bundle(results: Path, shape: Shape, block: Block | None = None) -> Bund
     writer.requests_path.write_bytes(format_lines(block, writer.id, operations))
     if shape.status is not None:
         ended = began + datetime.timedelta(seconds=shape.warmup_s + shape.duration_s)
-        writer.finish(shape.status, _summary(shape, block, operations), ended, started_at_unix_ns=1_767_323_045 * NS_PER_S)
+        writer.finish(
+            shape.status, _summary(shape, block, operations), ended, started_at_unix_ns=1_767_323_045 * NS_PER_S
+        )
     return Bundle(writer.folder)
 
 
@@ -159,7 +163,9 @@ def _summary(shape: Shape, block: Block, operations: Sequence[KeptOperation]) ->
     tally = Tally(operations, [parse_slo(text) for text in shape.slos], window_to)
     tally.window_from_ns = window_from
     tally.add(block)
-    known = KnownFacts(window_from, window_to, busy_ratio=0.021, cpu_s=0.75, stamp="kernel", n_clock_steps=0, n_lost_records=0)
+    known = KnownFacts(
+        window_from, window_to, busy_ratio=0.021, cpu_s=0.75, stamp="kernel", n_clock_steps=0, n_lost_records=0
+    )
     return tally.summary(known)
 
 
@@ -179,8 +185,23 @@ def _description(shape: Shape, operations: Sequence[KeptOperation]) -> RunDescri
             "dataset": {"name": "synthetic", "sha256": None},
             "operations": [operation._asdict() for operation in operations],
         },
-        clients=[{"hostname": "laptop", "engine": "native", "n_threads": 1, "cpu_model": "Example CPU", "n_cpus": 2, "kernel": "6.1"}],
-        environment={"loadgen_version": "0.1.0", "python": "3.11.2", "os": "Linux", "kernel": "6.1", "cpu": "Example CPU"},
+        clients=[
+            {
+                "hostname": "laptop",
+                "engine": "native",
+                "n_threads": 1,
+                "cpu_model": "Example CPU",
+                "n_cpus": 2,
+                "kernel": "6.1",
+            }
+        ],
+        environment={
+            "loadgen_version": "0.1.0",
+            "python": "3.11.2",
+            "os": "Linux",
+            "kernel": "6.1",
+            "cpu": "Example CPU",
+        },
         git_commit=shape.git_commit,
         git_dirty=bool(shape.git_commit),
         sweep=shape.sweep,

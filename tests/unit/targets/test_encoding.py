@@ -139,7 +139,7 @@ def test_a_system_message_of_the_prompt_stands_over_the_workloads() -> None:
 @pytest.mark.parametrize("operation", ["completion", "embeddings"])
 @pytest.mark.parametrize("kind", ["openai", "ollama"])
 def test_messages_are_for_chats_alone(kind: str, operation: str) -> None:
-    with pytest.raises(RecipeError, match="these prompts are lists of messages, which [a-z]+ does not take"):
+    with pytest.raises(RecipeError, match=r"these prompts are lists of messages, which [a-z]+ does not take"):
         _sent({**_openai(), "kind": kind}, Draft(0, MESSAGES, 7), operation=operation)
 
 

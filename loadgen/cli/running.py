@@ -1,0 +1,145 @@
+"""`loadgen RECIPE`: run it, show it, and say at the end what it came to."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import orjson
+
+from loadgen.cli.ending import INTERRUPTED
+from loadgen.cli.view import Lines, View
+from loadgen.report.facts import facts_of
+from loadgen.report.verdict import NO_SLO, verdict_of
+from loadgen.report.words import load_phrase
+from loadgen.sweep import Result, arun
+
+Start = Callable[[View], Coroutine[Any, Any, Result]]
+
+
+def run_recipe(
+    recipe: str,
+    overrides: dict[str, str],
+    name: str | None,
+    results: Path,
+    reports: Path,
+    quiet: bool,
+    as_json: bool,
+    yes: bool,
+) -> int:
+    """The exit code. yes: nothing is asked so far."""
+    overrides = with_name(overrides, name)
+    result = watched(
+        lambda view: arun(recipe, overrides=overrides, results=results, reports=reports, watch=view), view_for(quiet)
+    )
+    say_result(result, as_json)
+    return result.exit_code
+
+
+def with_name(overrides: dict[str, str], name: str | None) -> dict[str, str]:
+    return overrides if name is None else {**overrides, "name": json.dumps(name, ensure_ascii=False)}
+
+
+def view_for(quiet: bool) -> View:
+    """What stderr can show."""
+    if quiet:
+        return View(quiet=True)
+    if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        from loadgen.cli.screen import Screen
+
+        return Screen()
+    return Lines()
+
+
+def watched(start: Start, view: View) -> Result:
+    """Carry a run through, with Ctrl-C understood and the view closed whatever happens."""
+    with _stopped_by_signals(view):
+        try:
+            return asyncio.run(start(view))
+        finally:
+            view.close()
+
+
+@contextmanager
+def _stopped_by_signals(view: View) -> Iterator[None]:
+    """The first Ctrl-C ends the run in order, the second this process at once."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if view.stop_asked:
+            from loadgen.cli.screen import restore_terminal
+
+            restore_terminal()
+            os._exit(INTERRUPTED)
+        view.stop()
+        view.stopping()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def say_result(result: Result, as_json: bool) -> None:
+    """The verdict and where the report is, in the last lines; with as_json the summary alone on stdout."""
+    if result.error is not None:
+        print(result.error, file=sys.stderr)
+    lines = list(_last_lines(result))
+    print("\n".join(lines), file=sys.stderr if as_json else sys.stdout, flush=True)
+    if as_json:
+        print(orjson.dumps(summary_of(result), option=orjson.OPT_INDENT_2).decode())
+
+
+def summary_of(result: Result) -> dict[str, Any]:
+    """summary.json of a run, report.json of a sweep."""
+    if result.report is not None and is_sweep(result):
+        return _sweep_report(result.report)
+    if not result.bundles:
+        return {"status": "interrupted"}
+    return result.bundle.summary or {"benchmark_id": result.bundle.id, "status": result.bundle.status}
+
+
+def is_sweep(result: Result) -> bool:
+    return result.recipe.sweep is not None
+
+
+def _last_lines(result: Result) -> Iterator[str]:
+    if not result.bundles:
+        yield "INTERRUPTED: nothing was measured."
+        return
+    yield _sweep_verdict(result) if is_sweep(result) and result.report else verdict_of(facts_of(result.bundle)).line
+    if result.report is not None:
+        yield f"Report: {result.report / 'report.md'}"
+        yield f"Pictures: {result.report / 'plots'}{os.sep}"
+
+
+def _sweep_verdict(result: Result) -> str:
+    """PASS: 16 clients is the highest load that holds … . What a person can do with it."""
+    assert result.report is not None
+    report = _sweep_report(result.report)
+    word = (
+        "INTERRUPTED"
+        if result.interrupted
+        else NO_SLO
+        if not result.recipe.slo
+        else "PASS"
+        if report["slo_limit"]
+        else "FAIL"
+    )
+    lines = [f"{word}: {report['recommendation']}"]
+    if report["slo_limit"]:
+        limit = report["slo_limit"]
+        lines.append(f"Highest load that holds all limits: {load_phrase(limit['axes'])} ({limit['benchmark_id']})")
+    return "\n".join(lines)
+
+
+def _sweep_report(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = orjson.loads((folder / "report.json").read_bytes())
+    return report

@@ -1,0 +1,117 @@
+"""A server that answers as a test tells it to, byte for byte."""
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
+
+Script = Callable[["Asked"], bytes | None]
+"""What to answer. None: nothing, the connection stays open."""
+
+
+TURNS_TO_LET_GO = 20
+"""Of the event loop, for it to see that clients which failed their TLS handshake have hung up."""
+
+
+class Asked(NamedTuple):
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def call(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def answer(
+    body: bytes | str | Any, status: int = 200, kind: str = "application/json", headers: Mapping[str, str] | None = None
+) -> bytes:
+    """A whole answer; what is neither bytes nor text is sent as JSON."""
+    content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+    lines = [f"HTTP/1.1 {status} Reason", f"Content-Type: {kind}", f"Content-Length: {len(content)}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
+
+
+def events(*values: Any, done: bool = True) -> bytes:
+    """A stream of server-sent events, in one chunk, whose end is the last chunk's."""
+    text = "".join(f"data: {json.dumps(value)}\n\n" for value in values) + ("data: [DONE]\n\n" if done else "")
+    return chunked(text, "text/event-stream")
+
+
+def lines(*values: Any) -> bytes:
+    """A stream of JSON lines."""
+    return chunked("".join(f"{json.dumps(value)}\n" for value in values), "application/x-ndjson")
+
+
+def chunked(text: str, kind: str) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return f"{head}{len(text.encode()):x}\r\n{text}\r\n0\r\n\r\n".encode()
+
+
+class Scripted:
+    """url: where it listens. asked: all that it was asked, in order."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.asked: list[Asked] = []
+        self.url = ""
+        self.serving: set[asyncio.Task[None]] = set()
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.add(asyncio.create_task(self._serve(reader, writer)))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            asked = await _read(reader)
+            self.asked.append(asked)
+            reply = self.script(asked)
+            if reply is None:
+                await reader.read()
+            else:
+                writer.write(reply)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # a client that only tries whether somebody listens
+        except ValueError:
+            writer.write(answer("", 400))
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+async def _read(reader: asyncio.StreamReader) -> Asked:
+    begin = await reader.readexactly(1)
+    if begin == b"\x16":  # a TLS handshake
+        raise ValueError
+    head = (begin + await reader.readuntil(b"\r\n\r\n")).decode()
+    first, *rest = head.strip().split("\r\n")
+    method, path, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Asked(method, path, headers, json.loads(body) if body else None)
+
+
+@asynccontextmanager
+async def scripted(
+    script: Script, family: int = socket.AF_INET, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Scripted]:
+    """Serves on the loopback address of the family while the block runs."""
+    server = Scripted(script)
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    listening = await asyncio.start_server(server.accept, host, 0, family=family, ssl=tls)
+    port = listening.sockets[0].getsockname()[1]
+    server.url = f"{'https' if tls else 'http'}://{host if family == socket.AF_INET else '[::1]'}:{port}"
+    try:
+        yield server
+    finally:
+        listening.close()
+        await asyncio.gather(*server.serving)  # its clients are gone by now
+        for _ in range(TURNS_TO_LET_GO):
+            await asyncio.sleep(0)
+        await listening.wait_closed()

@@ -1,0 +1,180 @@
+"""Sorting runs into a sweep, its highest load, saturation and recommendation."""
+
+from dataclasses import replace
+
+import pytest
+from synthetic_runs import Shape, make_bundle, make_sweep
+
+from loadgen.report.capacity import best_ceiling, recommendation, saturation
+from loadgen.report.facts import facts_of
+from loadgen.report.points import Sweep, sweep_of
+from loadgen.report.sweep_report import sweep_json
+
+LOADS = [1, 4, 8, 16]
+
+SHORT = Shape(duration_s=10.0, warmup_s=0.0, n_tokens=8, gap_ms=10.0)
+
+
+def swept(bundles) -> Sweep:
+    return sweep_of([facts_of(bundle) for bundle in bundles])
+
+
+def test_axes_are_the_fields_in_which_the_recipes_differ(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", LOADS))
+    assert sweep.axes == ("load.concurrency",)
+    assert [point.axes for point in sweep.points] == [{"load.concurrency": load} for load in LOADS]
+
+
+def test_axes_that_the_runs_state_are_taken_as_they_stand(tmp_path) -> None:
+    bundles = [
+        make_bundle(
+            tmp_path, replace(SHORT, clients=n, sweep={"first_id": "x", "n_points": 3, "axes": {"load.concurrency": n}})
+        )
+        for n in (4, 8)
+    ]
+    sweep = swept(bundles)
+    assert sweep.axes == ("load.concurrency",)
+    assert sweep.n_planned == 3
+
+
+def test_points_are_ordered_by_load_whatever_order_they_ran_in(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", [8, 1, 16, 4]))
+    assert [step.load for step in sweep.lines[0].steps] == LOADS
+    assert sweep.first.clients == 8
+
+
+def test_the_limit_is_the_highest_load_that_holds_with_all_below_it(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", LOADS, at={4: {"fail_share": 0.5}}))
+    report = sweep_json(sweep, [])
+    assert [point["holds"] for point in report["points"]] == [True, False, True, True]
+    assert report["slo_limit"] == {
+        "axes": {"load.concurrency": 1},
+        "benchmark_id": sweep.points[0].facts.benchmark_id,
+        "next_fails": sweep.points[1].facts.benchmark_id,
+    }
+
+
+def test_where_all_hold_the_advice_is_to_sweep_further(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", [1, 4, 8]))
+    best = best_ceiling(sweep)
+    assert best is not None
+    assert best.next is None
+    assert "with up to 8 clients" in recommendation(sweep)
+    assert "sweep further" in recommendation(sweep)
+
+
+def test_where_the_lowest_breaks_there_is_no_limit_and_the_reason_is_said(tmp_path) -> None:
+    base = replace(SHORT, slos=("p99_ttft < 10 ms",))
+    report = sweep_json(swept(make_sweep(tmp_path, base, "clients", [1, 4])), [])
+    assert report["slo_limit"] is None
+    assert report["slo_limit_reason"] == "the lowest load breaks the limits"
+    assert report["recommendation"].startswith("Even 1 client breaks the limits: p99 time to first token is ")
+
+
+def test_without_slos_nothing_holds_or_breaks(tmp_path) -> None:
+    report = sweep_json(swept(make_sweep(tmp_path, replace(SHORT, slos=()), "clients", [1, 4])), [])
+    assert [point["holds"] for point in report["points"]] == [None, None]
+    assert report["slo_limit"] is None
+    assert "no limits" in report["slo_limit_reason"]
+    assert "4 clients gave the most" in report["recommendation"]
+
+
+def test_an_interrupted_point_neither_holds_nor_fails_and_ends_the_search(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", [1, 4, 8], at={8: {"status": "interrupted"}}))
+    report = sweep_json(sweep, [])
+    assert report["points"][2]["holds"] is None
+    assert report["points"][2]["state"] == "stopped by hand"
+    assert report["slo_limit"]["axes"] == {"load.concurrency": 4}
+    assert report["slo_limit"]["next_fails"] is None
+    assert "8 clients was not measured (stopped by hand)" in report["recommendation"]
+
+
+def test_a_killed_point_is_counted_from_its_requests(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", [1, 4], at={4: {"status": None}}))
+    assert sweep.points[1].state == "killed or still running"
+    assert sweep.points[1].facts.n_succeeded > 0
+    assert sweep.points[1].holds is None
+
+
+def test_a_point_without_success_is_unmeasured_and_breaks_the_limits(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", [1, 4], at={4: {"fail_share": 1.0}}))
+    assert sweep.points[1].state == "every request failed"
+    assert sweep.points[1].holds is False
+    assert sweep.lines[0].steps[1].value(lambda facts: 0.0) is None
+    assert saturation(sweep, sweep.lines[0]) == (True, "with 4 clients every request failed")
+
+
+def test_throughput_that_no_longer_grows_is_saturated(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", [4, 8, 16]))
+    saturated, why = saturation(sweep, sweep.lines[0])
+    assert saturated
+    assert why.startswith("from 8 to 16 clients (2 times the load) answers per second ")
+
+
+def test_throughput_that_grows_with_the_load_is_not_saturated(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "clients", [1, 4]))
+    assert not saturation(sweep, sweep.lines[0])[0]
+
+
+def test_one_point_cannot_say_whether_it_is_saturated(tmp_path) -> None:
+    report = sweep_json(swept(make_sweep(tmp_path, SHORT, "clients", [4])), [])
+    assert report["saturated"] is False
+    assert "too few" in report["saturated_why"]
+    assert report["axes"] == ["load.concurrency"]
+    assert report["slo_limit"]["axes"] == {"load.concurrency": 4}
+
+
+def test_an_open_loop_is_saturated_where_it_falls_behind_what_is_offered(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, replace(SHORT, slos=()), "rate_per_s", [50.0, 100.0]))
+    saturated, why = saturation(sweep, sweep.lines[0])
+    assert sweep.is_offered_rate
+    assert not saturated
+    assert why == "of 100 requests/s offered it answered 100 per second"
+
+
+def test_a_grid_has_one_line_for_each_value_of_its_other_axes(tmp_path) -> None:
+    bundles = [make_bundle(tmp_path, replace(SHORT, clients=n, n_tokens=m)) for m in (8, 16) for n in (1, 4)]
+    sweep = swept(bundles)
+    assert set(sweep.axes) == {"load.concurrency", "workload.output_tokens"}
+    assert sweep.load_axis == "load.concurrency"
+    assert [dict(line.others) for line in sweep.lines] == [
+        {"workload.output_tokens": 8},
+        {"workload.output_tokens": 16},
+    ]
+    assert [one["others"] for one in sweep_json(sweep, [])["slo_limits"]] == [dict(line.others) for line in sweep.lines]
+
+
+def test_without_a_load_among_the_axes_the_first_numeric_one_is_the_load(tmp_path) -> None:
+    sweep = swept(make_sweep(tmp_path, SHORT, "n_tokens", [8, 16, 32]))
+    assert sweep.load_axis == "workload.output_tokens"
+    assert sweep.is_numeric
+
+
+def test_a_sweep_over_models_compares_kinds_and_names_the_best_that_holds(tmp_path) -> None:
+    at = {"slow": {"gap_ms": 90.0}, "fast": {"gap_ms": 5.0}}
+    sweep = swept(make_sweep(tmp_path, SHORT, "model", ["slow", "plain", "fast"], at=at))
+    report = sweep_json(sweep, [])
+    assert not sweep.is_numeric
+    assert report["slo_limit"] is None
+    assert report["slo_limit_reason"] == "the points are kinds, not loads"
+    assert report["recommendation"].startswith("Take service.model fast: of the 2 of 3 that hold the limits")
+
+
+def test_repeats_of_a_load_make_one_step_that_holds_only_if_all_do(tmp_path) -> None:
+    bundles = [
+        make_bundle(tmp_path, replace(SHORT, clients=n, fail_share=share)) for n, share in ((1, 0), (4, 0), (4, 0.5))
+    ]
+    sweep = swept(bundles)
+    assert [len(step.points) for step in sweep.lines[0].steps] == [1, 2]
+    assert [step.holds for step in sweep.lines[0].steps] == [True, False]
+
+
+def test_ids_past_999_come_after_those_before(tmp_path) -> None:
+    bundles = make_sweep(tmp_path, SHORT, "clients", [1, 4])
+    facts = [replace(facts_of(bundles[0]), benchmark_id="BM-20260102-1000"), facts_of(bundles[1])]
+    assert sweep_of(facts).last.benchmark_id == "BM-20260102-1000"
+
+
+def test_a_sweep_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="one run at least"):
+        sweep_of([])
