@@ -101,9 +101,10 @@ cdef inline void _count(Loop* loop, const Record* record) noexcept nogil:
     if record.phase == PHASE_MEASURE and record.done_at_ns > counters.last_done_ns:
         counters.last_done_ns = record.done_at_ns
 
-cdef inline void _say(Record* record, const char* why) noexcept nogil:
-    """Why it failed. The record's text is all NUL until now, and need not end with one."""
-    memcpy(record.error, why, min(strlen(why), <size_t>ERROR_BYTES))
+cdef inline void record_say(Record* record, const char* why) noexcept nogil:
+    """Why it failed, unless the server has said so already. The text is NUL-padded and need not end with one."""
+    if record.error[0] == 0:
+        memcpy(record.error, why, min(strlen(why), <size_t>ERROR_BYTES))
 
 cdef inline void record_unsent(Loop* loop, const Due* due, uint8_t outcome, const char* why) noexcept nogil:
     """A request that found no connection in its time."""
@@ -112,7 +113,7 @@ cdef inline void record_unsent(Loop* loop, const Due* due, uint8_t outcome, cons
     record_begin(loop, &record, due, due.when_ns)
     _set_phase(loop, &record)
     record.outcome = outcome
-    _say(&record, why)
+    record_say(&record, why)
     instants_clear(&nothing)
     _keep(loop, &record, &nothing)
     _count(loop, &record)
@@ -213,8 +214,7 @@ cdef inline void exchange_fail(Loop* loop, Connection* connection, uint8_t outco
     """End the request as failed. The connection is of no more use."""
     cdef int64_t freed_at_ns = run_now_ns(&loop.clock)
     connection.record.outcome = outcome
-    if connection.record.error[0] == 0:
-        _say(&connection.record, why)
+    record_say(&connection.record, why)
     connection_close(connection, True)
     if outcome == OUTCOME_CONNECT_FAILED:
         connection.backoff_ns = min(max(2 * connection.backoff_ns, FIRST_BACKOFF_NS), LAST_BACKOFF_NS)

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset, strerror
 from core.arena cimport arena_keep
 from core.clock cimport NS_PER_S, clock_arrival_ns, run_now_ns
 from core.connection cimport connection_close
-from core.exchange cimport exchange_end, exchange_fail
+from core.exchange cimport exchange_end, exchange_fail, record_say
 from core.record cimport *
 from core.state cimport *
 from linux.clock cimport timespec
@@ -69,17 +69,19 @@ cdef inline uint8_t _verdict(const Loop* loop, Connection* connection) noexcept 
     if loop.settings.expects_tokens[record.operation] and record.n_events == 0:
         if connection.answer.is_refusal or record.finish_reason == FINISH_CONTENT_FILTER:
             return OUTCOME_REFUSED
-        return OUTCOME_PROTOCOL_ERROR if connection.http.content_kind == CONTENT_HTML else OUTCOME_EMPTY_OUTPUT
+        return OUTCOME_EMPTY_OUTPUT
     if loop.settings.fail_on_truncated and record.finish_reason == FINISH_LENGTH:
         return OUTCOME_TRUNCATED
     return OUTCOME_OK
 
-cdef inline uint8_t _verdict_of_status(const Connection* connection) noexcept nogil:
+cdef inline uint8_t _verdict_of_status(Connection* connection) noexcept nogil:
     cdef int status = connection.http.status
     if status == 429:
         return OUTCOME_RATE_LIMITED
     if status >= 500:
         return OUTCOME_SERVER_ERROR
+    if status < 400:
+        record_say(&connection.record, "redirect: not followed")
     return OUTCOME_CONTEXT_LENGTH_EXCEEDED if connection.answer.context_length_exceeded else OUTCOME_CLIENT_ERROR
 
 cdef inline void _take_facts(Loop* loop, Connection* connection) noexcept nogil:
@@ -181,8 +183,14 @@ cdef inline void _take_bytes(Loop* loop, Connection* connection, size_t n_bytes,
         else:
             return
 
+cdef inline bint _is_page(const Loop* loop, const Connection* connection) noexcept nogil:
+    """A success that is a page for people: some other server answers here."""
+    return loop.settings.wire != WIRE_HTTP and connection.http.content_kind == CONTENT_HTML and connection.http.status < 300
+
 cdef inline void _end_answer(Loop* loop, Connection* connection, int64_t at_ns, bint is_reusable) noexcept nogil:
-    if _end_body(loop, connection, at_ns):
+    if _is_page(loop, connection):
+        reading_fail(loop, connection, OUTCOME_PROTOCOL_ERROR, "an HTML page in the place of an answer")
+    elif _end_body(loop, connection, at_ns):
         _complete(loop, connection, at_ns, is_reusable)
     else:
         reading_fail(loop, connection, OUTCOME_PROTOCOL_ERROR, wire_reason(connection.answer.error_code))

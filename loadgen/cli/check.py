@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,11 @@ def check_recipe(path: str, overrides: dict[str, str]) -> int:
     points = recipe.points()
     first = points[0][1]
     plan = build_plan(first, target_for(first))
-    print("\n".join([f"{path}: right", *_whole(recipe, points), *_plan_lines(first, plan), "", *_request_lines(first, plan)]))
+    print(
+        "\n".join(
+            [f"{path}: right", *_whole(recipe, points), *_plan_lines(first, plan), "", *_request_lines(first, plan)]
+        )
+    )
     return 0
 
 
@@ -84,8 +89,10 @@ def _masked_header(line: str) -> str:
 
 
 def _shown_body(body: str) -> str:
-    try:
+    with suppress(ValueError):  # no JSON: shown as it is
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except ValueError:
-        pass
-    return body if len(body) <= SHOWN_BODY_CHARS else f"{body[:SHOWN_BODY_CHARS]}\n… and {len(body) - SHOWN_BODY_CHARS:,} more characters"
+    return (
+        body
+        if len(body) <= SHOWN_BODY_CHARS
+        else f"{body[:SHOWN_BODY_CHARS]}\n… and {len(body) - SHOWN_BODY_CHARS:,} more characters"
+    )

@@ -61,7 +61,10 @@ def report_bundles(which: tuple[str, ...], results: Path, reports: Path) -> int:
 def _say_what_is_wrong(bundle: Bundle) -> None:
     """A killed run is worth a report, and a word about what it lacks."""
     if bundle.status == "running":
-        print(f"note: {bundle.id}: its run was killed, or is still going on: the report is of what there is", file=sys.stderr)
+        print(
+            f"note: {bundle.id}: its run was killed, or is still going on: the report is of what there is",
+            file=sys.stderr,
+        )
     for problem in bundle.problems:
         print(f"note: {bundle.id}: {problem}", file=sys.stderr)
 

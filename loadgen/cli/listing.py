@@ -41,7 +41,7 @@ class Row:
         return verdict_of(self.facts).value if self.facts.status == COMPLETE else self.facts.status
 
     def value(self, name: str) -> Any:
-        """What --where may name: a column, a field of the recipe, a key of run.json or summary.json, or a p99_ttft in ms."""
+        """What --where may name: a column, a field of the recipe, a key of run.json or summary.json, p99_ttft in ms."""
         columns = {"id": self.facts.benchmark_id, "date": self.date, "verdict": self.verdict}
         if name in columns:
             return columns[name]

@@ -1,4 +1,4 @@
-"""`loadgen`: the commands and their options. What a command needs is imported when it runs, so that --help is there at once."""
+"""`loadgen`: the commands and their options. What one needs is imported when it runs: --help is there at once."""
 
 import sys
 from collections.abc import Callable

@@ -107,7 +107,7 @@ def summary_of(result: Result) -> dict[str, Any]:
 
 
 def is_sweep(result: Result) -> bool:
-    return result.recipe.sweep is not None
+    return result.recipe.sweep is not None or len(result.bundles) > 1
 
 
 def _last_lines(result: Result) -> Iterator[str]:

@@ -130,11 +130,7 @@ def length_of(plan: Plan) -> str:
         parts.append(f"{plan.duration_ns / 1e9:g} s")
     if plan.requests is not None:
         parts.append(f"{plan.requests:,} requests")
-    warmup = (
-        f"{plan.warmup_requests} requests"
-        if plan.warmup_requests
-        else f"{plan.warmup_ns / 1e9:g} s"
-        if plan.warmup_ns
-        else ""
-    )
+    warmup = f"{plan.warmup_ns / 1e9:g} s" if plan.warmup_ns else ""
+    if plan.warmup_requests:
+        warmup = f"{plan.warmup_requests} requests"
     return " or ".join(parts) + (f" after {warmup} of warm-up" if warmup else "")

@@ -54,7 +54,9 @@ def _condition(text: str) -> Condition:
         raise RecipeError(f"--where: must read FIELD OP VALUE, such as load.concurrency>=4, got {text.strip()!r}")
     value = match["value"]
     is_quoted = value[0] in "'\"" and value[-1] == value[0] and len(value) >= 2
-    return Condition(match["name"], match["op"].replace("==", "="), value[1:-1] if is_quoted else _number_or_text(value))
+    return Condition(
+        match["name"], match["op"].replace("==", "="), value[1:-1] if is_quoted else _number_or_text(value)
+    )
 
 
 def _number_or_text(text: str) -> Any:

@@ -132,10 +132,14 @@ def _among_kinds(sweep: Sweep, measured: list[Point]) -> str:
         return _nothing_holds(sweep)
     most = max(holding, key=lambda point: throughput(point.facts) or 0.0)
     n_all = len(sweep.points)
-    return (
-        f"Take {load_phrase(most.axes)}: of the {len(holding)} of {n_all} that hold the limits it gives the most, "
-        f"{headline(most.facts)}."
-    )
+    which = f"of the {len(holding)} of {n_all} that hold the limits it gives the most"
+    if len(holding) == 1:
+        which = (
+            "it is the only one that was tried"
+            if n_all == 1
+            else f"it is the only one of {n_all} that holds the limits"
+        )
+    return f"Take {load_phrase(most.axes)}: {which}, {headline(most.facts)}."
 
 
 def _nothing_holds(sweep: Sweep) -> str:
@@ -166,7 +170,8 @@ def _up_to(sweep: Sweep, best: Ceiling) -> str:
         return f"{says}; no higher load was tried, so sweep further to find where it breaks{_levelled(sweep, best)}."
     fails = best.next_fails
     if fails is None:
-        return f"{says}; {at(sweep, best.next)} was not measured ({best.next.state}), so the limit may lie higher."
+        unknown = f"the next load, {at(sweep, best.next)}, was not measured ({best.next.state})"
+        return f"{says}; {unknown}, so the limit may lie higher."
     return f"{says}; with {at(sweep, best.next)} it breaks one: {_broken(fails)}."
 
 

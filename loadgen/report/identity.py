@@ -18,7 +18,7 @@ def what_was_run(facts: Facts) -> list[str]:
     rows = [
         ("Recipe", _recipe(facts)),
         ("Service", f"{facts.service} at {facts.service_url}"),
-        ("Load", _load(facts)),
+        ("Load", f"{facts.load}, {load_text(facts)}"),
         ("Plan", _plan(run.get("plan") or {})),
         ("Part of a sweep", _sweep(run.get("sweep") or {})),
         ("Runs again", str(run.get("rerun_of") or UNKNOWN)),
@@ -55,13 +55,14 @@ def _sweep(sweep: Mapping[str, Any]) -> str:
     return f"point {sweep.get('point')} of {sweep.get('n_points')}, first {sweep.get('first_id')}" if sweep else UNKNOWN
 
 
-def _load(facts: Facts) -> str:
+def load_text(facts: Facts) -> str:
+    """closed loop for 60 s, after 5 s of warm-up."""
     load = facts.recipe.get("load") or {}
     loop = "open loop" if load.get("mode") == "open" else "closed loop"
     ends = [f"for {seconds(load['duration_s'])}"] if is_known(load.get("duration_s")) else []
     ends += [f"until {load['requests']:,} requests"] if is_known(load.get("requests")) else []
     warmup = f", after {seconds(load['warmup_s'])} of warm-up" if load.get("warmup_s") else ""
-    return f"{facts.load}, {loop} {' or '.join(ends)}".rstrip() + warmup
+    return f"{loop} {' or '.join(ends)}".rstrip() + warmup
 
 
 def _host(client: Mapping[str, Any], environment: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from loadgen.report.capacity import Ceiling, at, ceiling_of, has_limits, saturation, throughput, token_throughput, where
 from loadgen.report.facts import Facts
-from loadgen.report.identity import commit_of
+from loadgen.report.identity import commit_of, load_text
 from loadgen.report.numbers import UNKNOWN, figure, percent, shown_percentile
 from loadgen.report.points import Point, Sweep
 from loadgen.report.run_page import slo_section
@@ -137,6 +137,8 @@ def ceiling_text(sweep: Sweep, ceiling: Ceiling) -> str:
 
 
 def _growth(sweep: Sweep) -> list[str]:
+    if not sweep.is_numeric:
+        return []
     said = []
     for line in sweep.lines:
         saturated, why = saturation(sweep, line)
@@ -152,6 +154,7 @@ def _what_was_run(sweep: Sweep) -> list[str]:
     rows = [
         ("Service", f"{first.service} at {first.service_url}" if sweep.is_numeric else ", ".join(_services(sweep))),
         ("Varied", ", ".join(sweep.axes)),
+        ("Each point", load_text(first) if sweep.is_numeric else f"{first.load}, {load_text(first)}"),
         ("Seed", str(recipe.get("seed", UNKNOWN))),
         ("Began", str(run.get("created_at") or UNKNOWN)),
         ("Ended", str(sweep.last.run.get("ended_at") or UNKNOWN)),

@@ -23,7 +23,7 @@ class Verdict:
 
 
 def verdict_of(facts: Facts) -> Verdict:
-    """Sums up the SLOs' verdicts, which are the summary's. A run that did not end by itself neither passes nor fails."""
+    """Sums up the SLOs' verdicts, which are the summary's own. A run that was cut off neither passes nor fails."""
     if not facts.n_finished:
         says = f"no request was finished in the measured window, with {facts.load}."
         return Verdict(NO_RESULT, f"{_cut_off(facts)}{says}")

@@ -18,7 +18,7 @@ from scripted import Script, ScriptedServer
 from loadgen.bundle.jsonl import format_lines
 from loadgen.engine.contract import Address, Ending, Live, Sink
 from loadgen.plan.model import SLOT_BYTES, Plan
-from loadgen.records import NEVER, Block, Outcome
+from loadgen.records import NEVER, RECORD_DTYPE, Block, Outcome
 
 RUN_TAG = "BM-20260101-001"
 
@@ -55,7 +55,7 @@ class Carried:
     @property
     def records(self) -> NDArray[Any]:
         """All records, in the order in which the requests ended."""
-        return np.concatenate([block.records for block in self.sink.blocks])
+        return np.concatenate([np.empty(0, RECORD_DTYPE), *(block.records for block in self.sink.blocks)])
 
     @property
     def by_index(self) -> NDArray[Any]:
@@ -68,7 +68,7 @@ class Carried:
 
     @property
     def gaps_ns(self) -> NDArray[np.int64]:
-        return np.concatenate([block.gaps_ns for block in self.sink.blocks])
+        return np.concatenate([np.empty(0, np.int64), *(block.gaps_ns for block in self.sink.blocks)])
 
     @property
     def only(self) -> Any:

@@ -263,7 +263,7 @@ class Scribe:
         return json.dumps(text, ensure_ascii=self.random.random() < 0.5) if self.random.random() < 0.7 else f'"{"".join(pairs)}"'
 
     def number(self, number: float) -> str:
-        if isinstance(number, int) and self.random.random() < 0.3:
+        if isinstance(number, int) and number and self.random.random() < 0.3:
             return self.random.choice([f"{number}.0", f"{number}e0", f"{number}.000E+00", f"{number}00e-2"])
         return repr(number)
 
@@ -297,7 +297,7 @@ def settled(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(document=DOCUMENTS, seed=st.integers(0, 2**32), places=st.lists(st.integers(0, 2000), max_size=8))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_generated_documents_say_what_the_reference_says(
     probe: Any, document: dict[str, Any], seed: int, places: list[int]
 ) -> None:
@@ -315,7 +315,7 @@ def test_generated_documents_say_what_the_reference_says(
     n_cut=st.integers(0, 2),
     places=st.lists(st.integers(0, 2000), max_size=8),
 )
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_damaged_documents_are_refused_when_the_json_module_refuses_them(
     probe: Any, document: dict[str, Any], seed: int, at: int, junk: bytes, n_cut: int, places: list[int]
 ) -> None:
@@ -335,7 +335,7 @@ DIGITS = st.text("0123456789", min_size=1, max_size=25)
     fraction=st.just("") | DIGITS.map(lambda text: f".{text}"),
     exponent=st.just("") | st.tuples(st.sampled_from(["e", "E", "e+", "e-"]), st.integers(0, 40)).map(lambda t: f"{t[0]}{t[1]}"),
 )
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_a_number_of_any_form_is_a_whole_one_of_18_digits_towards_zero(
     probe: Any, sign: str, whole: str, fraction: str, exponent: str
 ) -> None:

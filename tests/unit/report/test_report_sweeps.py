@@ -86,7 +86,7 @@ def test_an_interrupted_point_neither_holds_nor_fails_and_ends_the_search(tmp_pa
     assert report["points"][2]["state"] == "stopped by hand"
     assert report["slo_limit"]["axes"] == {"load.concurrency": 4}
     assert report["slo_limit"]["next_fails"] is None
-    assert "8 clients was not measured (stopped by hand)" in report["recommendation"]
+    assert "the next load, 8 clients, was not measured (stopped by hand)" in report["recommendation"]
 
 
 def test_a_killed_point_is_counted_from_its_requests(tmp_path) -> None:

@@ -1,0 +1,136 @@
+"""`loadgen --rerun BM-ID`: the recipe of a finished run once more, what differs around it, and both side by side."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from loadgen.bundle import Bundle, describe_client, describe_environment, git_state
+from loadgen.cli.kept import bundles_of
+from loadgen.cli.running import say_result, view_for, watched, with_name
+from loadgen.cli.side_by_side import side_by_side
+from loadgen.cli.view import View
+from loadgen.errors import RecipeError
+from loadgen.recipe import Recipe, recipe_from_dict
+from loadgen.report import write_sweep_report
+from loadgen.sweep import Result, arun
+from loadgen.targets import target_for
+
+COMPARED = {
+    "git commit": ("git_commit",),
+    "uncommitted changes": ("git_dirty",),
+    "loadgen": ("environment", "loadgen_version"),
+    "host": ("clients", 0, "hostname"),
+    "hardware": ("environment", "hardware_fingerprint"),
+    "service version": ("service", "version"),
+    "model": ("service", "model"),
+    "model digest": ("service", "image_digest"),
+    "recipe hash": ("recipe_hash",),
+}
+"""What is held against the first run before anything is sent: by its place in run.json."""
+
+SHOWN_CHARS = 12
+
+
+def rerun_bundle(
+    which: str,
+    strict: bool,
+    overrides: dict[str, str],
+    name: str | None,
+    results: Path,
+    reports: Path,
+    quiet: bool,
+    as_json: bool,
+    yes: bool,
+) -> int:
+    """The exit code. A sweep's folder stands for all its runs. yes: nothing is asked so far."""
+    before = bundles_of([which], results, reports)
+    recipes = [_recipe_of(bundle, with_name(overrides, name)) for bundle in before]
+    view = view_for(quiet)
+    result = watched(lambda view: _again(before, recipes, strict, results, reports, view), view)
+    out = sys.stderr if as_json else sys.stdout
+    for first, second in zip(before, result.bundles, strict=False):
+        print("\n".join(side_by_side(first, second)), file=out, end="\n\n")
+    say_result(result, as_json)
+    return result.exit_code
+
+
+def _recipe_of(bundle: Bundle, overrides: Mapping[str, str]) -> Recipe:
+    recipe = bundle.run.get("recipe")
+    if not isinstance(recipe, dict):
+        raise RecipeError(f"{bundle.folder / 'run.json'}: has no recipe")
+    return recipe_from_dict(recipe, overrides, origin=str(bundle.folder / "run.json"))
+
+
+async def _again(
+    before: list[Bundle], recipes: list[Recipe], strict: bool, results: Path, reports: Path, view: View
+) -> Result:
+    """Each run once more; of several a sweep's report in the end."""
+    await _say_differences(before[0], recipes[0], strict, view)
+    done: list[Result] = []
+    for bundle, recipe in zip(before, recipes, strict=True):
+        if done and (view.stop_asked or done[-1].error is not None):
+            break
+        done.append(await arun(recipe, results=results, reports=reports, rerun_of=bundle.id, watch=view))
+    last = done[-1]
+    if len(done) == 1:
+        return last
+    bundles = [one for result in done for one in result.bundles]
+    folder = await asyncio.to_thread(write_sweep_report, bundles, reports)
+    return Result(last.recipe, bundles, folder, last.error, last.interrupted)
+
+
+async def _say_differences(bundle: Bundle, recipe: Recipe, strict: bool, view: View) -> None:
+    """Raises RecipeError with all of them where none is allowed."""
+    differences = list(differences_between(bundle.run, await _surroundings(recipe)))
+    if differences and strict:
+        raise RecipeError(f"{bundle.id}: --strict, and this differs: {'; '.join(differences)}")
+    view.say(f"again: {bundle.id}, recipe hash {recipe.hash[:SHOWN_CHARS]}")
+    for difference in differences:
+        view.say(f"differs: {difference}")
+
+
+async def _surroundings(recipe: Recipe) -> dict[str, Any]:
+    """What run.json would say of here and now. The service is asked who it is."""
+    target = target_for(recipe)
+    try:
+        ready = await target.prepare()
+    finally:
+        await target.close()
+    git_commit, git_dirty = git_state(Path())
+    return {
+        "git_commit": git_commit,
+        "git_dirty": git_dirty,
+        "environment": describe_environment(),
+        "clients": [describe_client(recipe.load.engine, recipe.load.threads)],
+        "service": ready.service,
+        "recipe_hash": recipe.hash,
+    }
+
+
+def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """`service version: 0.17.5, was 0.17.4`"""
+    for words, place in COMPARED.items():
+        first, second = _at(before, place), _at(now, place)
+        if first != second:
+            yield f"{words}: {_shown(second)}, was {_shown(first)}"
+
+
+def _at(tree: Any, place: tuple[str | int, ...]) -> Any:
+    for part in place:
+        try:
+            tree = tree[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return tree
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    is_digest = len(text) >= 40 and all(character in "0123456789abcdef" for character in text.removeprefix("sha256:"))
+    return text.removeprefix("sha256:")[:SHOWN_CHARS] if is_digest else text

@@ -1,0 +1,62 @@
+"""Two runs beside each other, as text."""
+
+from collections.abc import Iterator
+
+from loadgen.bundle import Bundle
+from loadgen.report.facts import Facts, facts_of
+from loadgen.report.numbers import change, count, figure, ms, percent, percentile
+from loadgen.report.verdict import verdict_of
+from loadgen.report.words import METRICS
+
+LATENCIES = ("ttft", "itl", "e2e")
+PERCENTILES = ("p50", "p99")
+
+Line = tuple[str, str, str, str]
+
+
+def side_by_side(first: Bundle, second: Bundle) -> list[str]:
+    """A table: the figure, the first run, the second, and by how much it changed."""
+    before, after = facts_of(first), facts_of(second)
+    lines: list[Line] = [("", before.benchmark_id, after.benchmark_id, "change")]
+    lines += [*_identity(before, after), *_figures(before, after), *_latencies(before, after)]
+    lines.append(("verdict", verdict_of(before).value, verdict_of(after).value, ""))
+    widths = [max(len(line[i]) for line in lines) for i in range(4)]
+    return [_aligned(line, widths) for line in lines]
+
+
+def _aligned(line: Line, widths: list[int]) -> str:
+    first, *rest = (
+        text.ljust(width) if i == 0 else text.rjust(width)
+        for i, (text, width) in enumerate(zip(line, widths, strict=True))
+    )
+    return "  ".join((first, *rest)).rstrip()
+
+
+def _identity(before: Facts, after: Facts) -> Iterator[Line]:
+    for name, digests in (
+        ("recipe hash", [facts.run.get("recipe_hash") for facts in (before, after)]),
+        ("plan digest", [(facts.run.get("plan") or {}).get("digest") for facts in (before, after)]),
+    ):
+        first, second = (str(digest or "unknown")[:12] for digest in digests)
+        yield name, first, second, "same" if digests[0] == digests[1] else "differs"
+
+
+def _figures(before: Facts, after: Facts) -> Iterator[Line]:
+    for name, key in (
+        ("answers per second", "request_throughput_per_s"),
+        ("tokens per second", "output_throughput_per_s"),
+    ):
+        first, second = before.summary.get(key), after.summary.get(key)
+        if first is not None or second is not None:
+            yield name, figure(first), figure(second), change(first, second)
+    yield "requests finished", count(before.n_finished), count(after.n_finished), ""
+    ratios = [facts.summary.get("success_ratio") for facts in (before, after)]
+    yield "succeeded", percent(ratios[0]), percent(ratios[1]), ""
+
+
+def _latencies(before: Facts, after: Facts) -> Iterator[Line]:
+    for name in LATENCIES:
+        for which in PERCENTILES:
+            first, second = (percentile(facts.metric(name), which) for facts in (before, after))
+            if first is not None or second is not None:
+                yield f"{which} {METRICS[name]}", ms(first), ms(second), change(first, second)
