@@ -40,7 +40,6 @@ def extensions():
             [source],
             extra_compile_args=COMPILE_ARGUMENTS + (WARNING_ARGUMENTS if STRICT else []),
             libraries=["pthread"],
-            optional=NATIVE == "optional",
         )
         for name, source in MODULES.items()
     ]
@@ -55,13 +54,16 @@ def translate():
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         try:
-            return cythonize(
+            modules = cythonize(
                 extensions(), include_path=["ext"], compiler_directives=DIRECTIVES, build_dir="build/c", force=STRICT
             )
         finally:
             print(said.getvalue(), file=sys.__stderr__, end="")
             if STRICT and "performance hint" in said.getvalue():
                 raise SystemExit("a performance hint is an error here: see above")
+    for module in modules:
+        module.optional = NATIVE == "optional"  # cythonize() does not take it over
+    return modules
 
 
 def native_modules():

@@ -3,7 +3,7 @@
 All policy (when to stop, who runs in which thread) is loadgen/engine/native.py's; all work is in ext/core.
 """
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from cpython.buffer cimport PyBUF_READ
+from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -191,13 +191,14 @@ cdef class Loop:
             raise ValueError(f"not a numeric address: {host}")
 
     def set_limits(
-        self, *, int64_t warmup_ns, warmup_requests, duration_ns, int64_t drain_ns, int64_t timeout_ns,
+        self, *, int64_t warmup_ns, warmup_requests, duration_ns, n_measured, int64_t drain_ns, int64_t timeout_ns,
         int thread, int n_threads, bint fail_on_truncated,
     ):
         cdef Settings* settings = &self.loop.settings
         settings.warmup_ns = warmup_ns
         settings.warmup_requests = UNKNOWN if warmup_requests is None else warmup_requests
         settings.duration_ns = UNKNOWN if duration_ns is None else duration_ns
+        settings.n_measured = UNKNOWN if n_measured is None else n_measured
         settings.drain_ns = drain_ns
         settings.timeout_ns = timeout_ns
         settings.thread = thread
@@ -284,15 +285,22 @@ cdef class Loop:
         return ring_take(&self.loop.blocks.full)
 
     def block(self, int64_t number):
-        """(records, gaps): the block's bytes, not copied; good until it is given back."""
+        """(records, gaps): the block's bytes, not copied; good until it is given back. The records may be changed."""
         cdef Block* block = &self.loop.blocks.blocks[number]
         return (
-            PyMemoryView_FromMemory(<char*>block.records, block.n_records * sizeof(Record), PyBUF_READ),
+            PyMemoryView_FromMemory(<char*>block.records, block.n_records * sizeof(Record), PyBUF_WRITE),
             PyMemoryView_FromMemory(<char*>block.gaps_ns, block.n_gaps * sizeof(int64_t), PyBUF_READ),
         )
 
     def give_back(self, int64_t number):
         blocks_give_back(&self.loop.blocks, number)
+
+
+cdef int64_t _count_lines(const uint8_t* text, int64_t n_bytes) noexcept nogil:
+    cdef int64_t n_lines = 0, i
+    for i in range(n_bytes):
+        n_lines += text[i] == c"\n"
+    return n_lines
 
 
 cdef class Lines:
@@ -360,26 +368,28 @@ cdef class Lines:
         for i in range(n_records):
             n_needed = LINE_BYTES + records[i].n_gaps * <int64_t>GAP_BYTES
             if end + n_needed > self.buffer + LINES_BYTES:
-                if not self._flush(end - self.buffer):
+                n_written += self._flush(end - self.buffer)
+                if self.error != 0:
                     return n_written
                 end = self.buffer
-                n_written = i
             end = json_line(end, &records[i], gaps_ns, &self.names)
             gaps_ns += records[i].n_gaps
-        return n_records if self._flush(end - self.buffer) else n_written
+        return n_written + self._flush(end - self.buffer)
 
-    cdef bint _flush(self, int64_t n_bytes) noexcept nogil:
-        """Append the lines, or set `error` and cut off again what was written of them."""
+    cdef int64_t _flush(self, int64_t n_bytes) noexcept nogil:
+        """Append lines and return how many. Where that fails, set `error` and cut the file after its last whole line."""
         cdef int64_t n_written = 0
         cdef ssize_t n
         while n_written < n_bytes:
             n = write(self.fd, self.buffer + n_written, n_bytes - n_written)
-            if n < 0 and errno == EINTR:
-                continue
-            if n < 0:
+            if n >= 0:
+                n_written += n
+            elif errno != EINTR:
                 self.error = errno
-                ftruncate(self.fd, self.n_good_bytes)
-                return False
-            n_written += n
-        self.n_good_bytes += n_bytes
-        return True
+                break
+        while n_written > 0 and self.buffer[n_written - 1] != c"\n":
+            n_written -= 1
+        self.n_good_bytes += n_written
+        if self.error != 0:
+            ftruncate(self.fd, self.n_good_bytes)
+        return _count_lines(self.buffer, n_written)

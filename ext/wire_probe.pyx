@@ -6,7 +6,8 @@ from wire.codes cimport (N_REASONS, WIRE_BODY, WIRE_DONE, WIRE_ERROR, WIRE_EVENT
                          wire_reason)
 from wire.error_text cimport ERROR_TEXT_BYTES, ErrorText, error_text_feed, error_text_reset, error_text_start
 from wire.http1 cimport Http1Parser, http1_eof, http1_feed, http1_reset
-from wire.json_facts cimport JsonFacts
+from wire.json_facts cimport (FINISH_CODE_CONTENT_FILTER, FINISH_CODE_LENGTH, FINISH_CODE_NONE, FINISH_CODE_OTHER,
+                              FINISH_CODE_STOP, FINISH_CODE_TOOL_CALLS, JsonFacts)
 from wire.json_number cimport JsonNumber, number_feed, number_is_complete, number_start, number_value
 from wire.json_scan cimport JsonScan, json_feed, json_finish, json_reset, json_reset_document
 from wire.ndjson cimport NdjsonParser, ndjson_feed, ndjson_reset
@@ -22,7 +23,15 @@ cdef extern from "<time.h>" nogil:
 
 CONTENT_KINDS = ("other", "sse", "ndjson", "json", "html")
 FRAMINGS = ("sse", "ndjson", "document", "opaque", "error")
-FINISH_CODES = {"none": 0, "stop": 1, "length": 2, "tool_calls": 3, "content_filter": 4, "other": 5}
+FINISH_CODES = {
+    "none": FINISH_CODE_NONE,
+    "stop": FINISH_CODE_STOP,
+    "length": FINISH_CODE_LENGTH,
+    "tool_calls": FINISH_CODE_TOOL_CALLS,
+    "content_filter": FINISH_CODE_CONTENT_FILTER,
+    "other": FINISH_CODE_OTHER,
+}
+ERROR_BYTES = ERROR_TEXT_BYTES
 STRUCT_BYTES = {
     "Http1Parser": sizeof(Http1Parser),
     "SseParser": sizeof(SseParser),

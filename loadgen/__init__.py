@@ -27,9 +27,12 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("loadgen")
+        try:
+            return version("loadgen")
+        except PackageNotFoundError:  # a source tree that is not installed
+            return "0+unknown"
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

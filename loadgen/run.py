@@ -1,9 +1,13 @@
 """One run, from the recipe to the bundle: the only file that knows the whole chain."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from loadgen.bundle import Bundle, open_bundle
 from loadgen.bundle.environment import describe_client, describe_environment, git_state
@@ -14,7 +18,7 @@ from loadgen.metrics import Tally
 from loadgen.plan import build_plan
 from loadgen.plan.model import Plan
 from loadgen.recipe import Recipe
-from loadgen.records import Block
+from loadgen.records import ERROR_BYTES, Block
 from loadgen.targets import target_for
 from loadgen.targets.base import Readiness
 
@@ -78,6 +82,7 @@ class RunSink:
     run_tag: str
     tally: Tally
     duration_ns: int | None
+    redact: Callable[[str], str]
     _from_ns: int | None = field(default=None, init=False)
 
     @property
@@ -91,6 +96,13 @@ class RunSink:
         self._from_ns = self.tally.window_from_ns = from_ns
         if self.duration_ns is not None:
             self.tally.window_end_ns = from_ns + self.duration_ns
+
+    def hide(self, records: NDArray[Any]) -> None:
+        if not records["outcome"].any():
+            return
+        for place in np.flatnonzero(records["error"] != b""):
+            said = self.redact(records["error"][place].decode("utf-8", "ignore"))
+            records["error"][place] = said.encode()[:ERROR_BYTES].decode("utf-8", "ignore").encode()
 
     def take(self, block: Block) -> None:
         self.tally.add(block)
@@ -124,7 +136,7 @@ async def _carry(
 ) -> Measured:
     """Fire, and close the bundle whatever happens."""
     tally = Tally(plan.operations, recipe.slo)
-    sink = RunSink(writer.requests_path, writer.id, tally, plan.duration_ns)
+    sink = RunSink(writer.requests_path, writer.id, tally, plan.duration_ns, recipe.redacted)
     watch.live = live = Live(stop_asked=watch.stop_asked)
     watch.running(writer.id, recipe, plan, live, tally)
     try:

@@ -45,8 +45,27 @@ cdef inline bint is_after_window(const Loop* loop, int64_t planned_ns) noexcept 
     cdef int64_t end_ns = window_end_ns(loop)
     return end_ns != UNKNOWN and planned_ns >= end_ns
 
+cdef inline Due* next_due(Loop* loop) noexcept nogil:
+    """The next draw, or NULL: not there yet, or no more is wanted (dues_have_ended tells)."""
+    return NULL if _is_measured_out(loop) else dues_peek(&loop.dues)
+
+cdef inline bint dues_have_ended(Loop* loop) noexcept nogil:
+    return _is_measured_out(loop) or dues_are_over(&loop.dues)
+
+cdef inline bint _is_measured_out(const Loop* loop) noexcept nogil:
+    return loop.settings.n_measured != UNKNOWN and loop.counters.n_measured >= loop.settings.n_measured
+
+cdef inline uint8_t _phase(Loop* loop, const Record* record) noexcept nogil:
+    """By the index or by the planned instant, as the warm-up is given. The first request of the window begins it."""
+    if loop.settings.warmup_requests == UNKNOWN:
+        return PHASE_WARMUP if record.planned_at_ns < loop.settings.warmup_ns else PHASE_MEASURE
+    if record.index < loop.settings.warmup_requests:
+        return PHASE_WARMUP
+    atomic_swap(&loop.window.from_ns, UNKNOWN, record.planned_at_ns)
+    return PHASE_MEASURE
+
 cdef inline void record_begin(Loop* loop, Record* record, const Due* due, int64_t planned_ns) noexcept nogil:
-    """Fill in what is known before anything is sent, and count the request as planned."""
+    """Take the draw, and fill in what is known before anything is sent."""
     cdef Settings* settings = &loop.settings
     memset(record, 0, sizeof(Record))
     record.index = loop.n_due * settings.n_threads + settings.thread
@@ -67,15 +86,9 @@ cdef inline void record_begin(Loop* loop, Record* record, const Due* due, int64_
     record.payload = due.payload
     record.operation = <uint8_t>loop.pool.operation[due.payload]
     record.request_bytes = loop.pool.from_byte[due.payload + 1] - loop.pool.from_byte[due.payload]
-
-cdef inline void _set_phase(Loop* loop, Record* record) noexcept nogil:
-    if loop.settings.warmup_requests != UNKNOWN:
-        record.phase = PHASE_WARMUP if record.index < loop.settings.warmup_requests else PHASE_MEASURE
-        if record.phase == PHASE_MEASURE and atomic_load(&loop.window.from_ns) == UNKNOWN:
-            atomic_swap(&loop.window.from_ns, UNKNOWN, record.planned_at_ns)
-    else:
-        record.phase = PHASE_WARMUP if record.planned_at_ns < loop.settings.warmup_ns else PHASE_MEASURE
-    loop.counters.n_planned += 1
+    record.phase = _phase(loop, record)
+    loop.counters.n_measured += record.phase == PHASE_MEASURE
+    dues_drop(&loop.dues)
 
 cdef inline void _keep(Loop* loop, Record* record, Instants* instants) noexcept nogil:
     """Put the record into the block at hand, its gaps beside it."""
@@ -111,7 +124,7 @@ cdef inline void record_unsent(Loop* loop, const Due* due, uint8_t outcome, cons
     cdef Record record
     cdef Instants nothing
     record_begin(loop, &record, due, due.when_ns)
-    _set_phase(loop, &record)
+    loop.counters.n_planned += 1
     record.outcome = outcome
     record_say(&record, why)
     instants_clear(&nothing)
@@ -127,8 +140,8 @@ cdef inline void slot_free(Loop* loop, Connection* connection, int64_t freed_at_
         loop.free[loop.n_free] = <int32_t>(connection - loop.connections)
         loop.n_free += 1
         return
-    due = dues_peek(&loop.dues)
-    if due == NULL and not dues_are_over(&loop.dues):
+    due = next_due(loop)
+    if due == NULL and not dues_have_ended(loop):
         pauses_put(&loop.pauses, loop.now_ns + STARVED_NS, <int32_t>(connection - loop.connections))
         return
     planned_ns = freed_at_ns + (0 if due == NULL else due.when_ns)
@@ -136,7 +149,6 @@ cdef inline void slot_free(Loop* loop, Connection* connection, int64_t freed_at_
         loop.n_slots -= 1
         return
     record_begin(loop, &connection.record, due, planned_ns)
-    dues_drop(&loop.dues)
     if planned_ns > loop.now_ns and planned_ns > run_now_ns(&loop.clock):
         connection.has_due = True
         pauses_put(&loop.pauses, planned_ns, <int32_t>(connection - loop.connections))
@@ -166,7 +178,7 @@ cdef inline void exchange_begin(Loop* loop, Connection* connection) noexcept nog
     """Send the connection's planned request, over a new socket where the old one is closed."""
     cdef int reason
     connection.record.connection = <int32_t>(connection - loop.connections) * <int32_t>loop.settings.n_threads + <int32_t>loop.settings.thread
-    _set_phase(loop, &connection.record)
+    loop.counters.n_planned += 1
     _write_slot(loop, connection)
     instants_clear(&connection.instants)
     http1_reset(&connection.http, False)

@@ -60,6 +60,7 @@ cdef struct Settings:
     int64_t warmup_ns
     int64_t warmup_requests  # UNKNOWN: the warm-up is a time
     int64_t duration_ns      # UNKNOWN: the window ends by count
+    int64_t n_measured       # so many of the window's requests are this thread's; UNKNOWN: as many as its time allows
     int64_t drain_ns
     int64_t timeout_ns
     int64_t thread
@@ -77,6 +78,7 @@ cdef struct Window:          # of all threads of a run; set once
 
 cdef struct Counters:        # read by others at any time
     int64_t n_planned
+    int64_t n_measured       # of the window, planned or about to be
     int64_t n_sent
     int64_t n_finished
     int64_t n_succeeded

@@ -11,9 +11,10 @@ from posix.unistd cimport read
 from core.block cimport NO_BLOCK, blocks_hand_over
 from core.clock cimport RESAMPLE_NS, NS_PER_S, clock_resample, run_now_ns
 from core.connection cimport connection_close, connection_open, connection_opened
-from core.dues cimport Due, dues_are_over, dues_drop, dues_peek
+from core.dues cimport Due
 from core.exchange cimport (
-    arrival_begin, exchange_fail, exchange_send, is_after_window, pause_over, record_unsent, slot_free, window_end_ns,
+    arrival_begin, dues_have_ended, exchange_fail, exchange_send, is_after_window, next_due, pause_over, record_unsent, slot_free,
+    window_end_ns,
 )
 from core.pauses cimport pauses_take
 from core.reading cimport connection_read, reading_fail
@@ -43,7 +44,7 @@ cdef inline void _sleep(int64_t length_ns) noexcept nogil:
 
 cdef inline void _begin_arrivals(Loop* loop) noexcept nogil:
     """Open loop: send what is due while there are free connections; what waited too long is given up."""
-    cdef Due* due = dues_peek(&loop.dues)
+    cdef Due* due = next_due(loop)
     while due != NULL and due.when_ns <= loop.now_ns and not is_after_window(loop, due.when_ns):
         if loop.now_ns - due.when_ns > loop.settings.timeout_ns:
             record_unsent(loop, due, OUTCOME_TIMEOUT, "no free connection within the time-out")
@@ -51,8 +52,7 @@ cdef inline void _begin_arrivals(Loop* loop) noexcept nogil:
             arrival_begin(loop, due)
         else:
             return
-        dues_drop(&loop.dues)
-        due = dues_peek(&loop.dues)
+        due = next_due(loop)
 
 cdef inline void _end_pauses(Loop* loop) noexcept nogil:
     cdef int32_t connection
@@ -78,8 +78,8 @@ cdef inline bint _is_over(Loop* loop) noexcept nogil:
         return False
     if not loop.settings.open_loop:
         return loop.n_slots == 0
-    due = dues_peek(&loop.dues)
-    return dues_are_over(&loop.dues) if due == NULL else is_after_window(loop, due.when_ns)
+    due = next_due(loop)
+    return dues_have_ended(loop) if due == NULL else is_after_window(loop, due.when_ns)
 
 cdef inline void _retire_pauses(Loop* loop) noexcept nogil:
     """Closed loop, after the window: whoever still waits to send will not."""
@@ -94,11 +94,10 @@ cdef inline void _cancel_all(Loop* loop) noexcept nogil:
     for i in range(loop.settings.n_connections):
         if loop.connections[i].carries:
             reading_fail(loop, &loop.connections[i], OUTCOME_CANCELLED, "the run ended first")
-    due = dues_peek(&loop.dues)
+    due = next_due(loop)
     while loop.settings.open_loop and due != NULL and due.when_ns <= loop.now_ns and not is_after_window(loop, due.when_ns):
         record_unsent(loop, due, OUTCOME_CANCELLED, "the run ended first")
-        dues_drop(&loop.dues)
-        due = dues_peek(&loop.dues)
+        due = next_due(loop)
 
 cdef inline void _end_window(Loop* loop) noexcept nogil:
     """Look whether the window, the drain or somebody's patience has ended."""
@@ -123,10 +122,10 @@ cdef inline int64_t _next_send_ns(Loop* loop) noexcept nogil:
     if loop.pauses.n > 0:
         next_ns = min(next_ns, loop.pauses.heap[0].until_ns)
     if loop.settings.open_loop and loop.n_free > 0:
-        due = dues_peek(&loop.dues)
+        due = next_due(loop)
         if due != NULL:
             next_ns = min(next_ns, due.when_ns)
-        elif not dues_are_over(&loop.dues):
+        elif not dues_have_ended(loop):
             next_ns = min(next_ns, loop.now_ns + 1000000)
     return next_ns
 

@@ -1,14 +1,14 @@
 """Answers, a step at a time: each step is one write, and says when the next is due."""
 from libc.stdint cimport int64_t, uint8_t
 
-from sim.connection cimport SENT_ALL, SENT_LATER, SENT_NEVER, conn_keep, conn_schedule, conn_send
+from sim.connection cimport SENT_ALL, SENT_LATER, SENT_NEVER, conn_keep, conn_send, stamp
 from sim.ending cimport conn_answered, conn_lost, keep_instants, request_end
 from sim.connection cimport conn_shut
 from sim.faults cimport FAULT_ERROR_EVENT, FAULT_NO_DONE, FAULT_NONE, FAULT_NOT_JSON, FAULT_RESET, FAULT_SLOW_HEAD
 from sim.faults cimport FAULT_STALL, FAULT_TRUNCATED
 from sim.lateness cimport note_token
 from sim.message cimport Facts, Template, put_chunk, put_template
-from sim.posix cimport EAGAIN, EINTR, MSG_NOSIGNAL, errno, realtime_ns, send
+from sim.posix cimport EAGAIN, EINTR, MSG_NOSIGNAL, errno, send
 from sim.slots cimport gap_ns
 from sim.state cimport CONN_STALLED, PHASE_HEAD, PHASE_OPEN, PHASE_TOKENS, PHASE_WHOLE, Conn, Dialect, Server
 from sim.text cimport Buffer, put_bytes, put_decimal, put_text
@@ -132,9 +132,7 @@ cdef inline int64_t token_step(Server* server, Conn* conn) noexcept nogil:
     server.scratch.n = 0
     fill_token_facts(server, conn, &facts)
     put_chunk(&server.scratch, &server.dialects[conn.operation].token, &facts)
-    unix_ns = realtime_ns()
-    if unix_ns - server.unix_offset_ns > server.now_ns:
-        server.now_ns = unix_ns - server.unix_offset_ns
+    unix_ns = stamp(server)
     n_sent = send(conn.fd, server.scratch.at, server.scratch.n, MSG_NOSIGNAL)
     if n_sent != <ssize_t>server.scratch.n and token_kept(server, conn, n_sent) == NO_MORE:
         return NO_MORE
@@ -223,7 +221,7 @@ cdef inline int64_t whole_step(Server* server, Conn* conn) noexcept nogil:
     """An answer that is not streamed. Its log line has one instant, that of its only write."""
     cdef Facts facts
     cdef size_t n_head
-    cdef int64_t unix_ns = realtime_ns()
+    cdef int64_t unix_ns = stamp(server)
     conn.n_written = conn.n_tokens
     fill_facts(server, conn, &facts)
     server.body.n = 0

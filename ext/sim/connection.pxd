@@ -12,7 +12,7 @@ from sim.text cimport Buffer, put_bytes
 from sim.timers cimport Timer, timers_push
 
 cdef enum:
-    CLOCK_GRAIN_NS = 1000   # two readings lie so far apart by themselves: the offset is kept, and instants stay even
+    CLOCK_GRAIN_NS = 1000   # a smaller change of the clocks' offset is noise of the reading, and would make instants uneven
 
 cdef enum Sent:
     SENT_ALL = 0
@@ -21,14 +21,26 @@ cdef enum Sent:
 
 
 cdef inline int64_t read_clocks(Server* server) noexcept nogil:
-    """Both clocks, once a turn. Returns CLOCK_MONOTONIC."""
-    cdef int64_t now_ns = monotonic_ns()
-    cdef int64_t offset_ns = realtime_ns() - now_ns
-    if not -CLOCK_GRAIN_NS < offset_ns - server.unix_offset_ns < CLOCK_GRAIN_NS:
+    """Both clocks, once a turn. Returns CLOCK_MONOTONIC.
+
+    Where we were held up between the readings they say nothing about each other, and the offset known before is kept.
+    """
+    cdef int64_t before_ns = monotonic_ns(), unix_ns = realtime_ns(), after_ns = monotonic_ns()
+    cdef int64_t offset_ns = unix_ns - before_ns - (after_ns - before_ns) // 2
+    cdef int64_t change_ns = offset_ns - server.unix_offset_ns
+    if server.unix_offset_ns == 0 or after_ns - before_ns < CLOCK_GRAIN_NS < (change_ns if change_ns > 0 else -change_ns):
         server.unix_offset_ns = offset_ns
-    if now_ns > server.now_ns:
-        server.now_ns = now_ns
+    if after_ns > server.now_ns:
+        server.now_ns = after_ns
     return server.now_ns
+
+
+cdef inline int64_t stamp(Server* server) noexcept nogil:
+    """CLOCK_REALTIME, for a write that follows at once; now_ns is brought up to it."""
+    cdef int64_t unix_ns = realtime_ns()
+    if unix_ns - server.unix_offset_ns > server.now_ns:
+        server.now_ns = unix_ns - server.unix_offset_ns
+    return unix_ns
 
 
 cdef inline void buffer_free(Buffer* buffer) noexcept nogil:

@@ -23,6 +23,8 @@ cdef enum AnswerFraming:
 
 cdef enum:
     DOCUMENT_BYTES_MAX = 1073741824
+    OPAQUE_BYTES_READ = 512  # a body that is not read costs no more than this
+    ERROR_BYTES_READ = 65536
     SENTINEL_BYTES = 6       # [DONE]
     PAST_SENTINEL = 254      # [DONE] has come: later events count for nothing
     NO_SENTINEL = 255        # the event's data is something else
@@ -31,7 +33,7 @@ cdef struct AnswerReader:
     JsonScan json
     NdjsonParser ndjson
     SseParser sse
-    int64_t n_document_bytes
+    int64_t n_document_bytes        # read of a document, or of a body kept as it comes
     int64_t server_total_ns         # durations the server reports; UNKNOWN (-1) where not given
     int64_t server_load_ns
     int64_t server_prompt_eval_ns
@@ -201,7 +203,7 @@ cdef inline int _feed_ndjson(AnswerReader* answer, const uint8_t* data, size_t n
             return WIRE_MORE
 
 cdef inline int _feed_document(AnswerReader* answer, const uint8_t* data, size_t n_bytes) noexcept nogil:
-    answer.n_document_bytes += n_bytes
+    answer.n_document_bytes += <int64_t> n_bytes
     if json_feed(&answer.json, data, n_bytes) == WIRE_ERROR:
         answer.error_code = answer.json.error
         return WIRE_ERROR
@@ -211,8 +213,11 @@ cdef inline int _feed_document(AnswerReader* answer, const uint8_t* data, size_t
     return WIRE_MORE
 
 cdef inline void _keep_excerpt(AnswerReader* answer, const uint8_t* at, size_t n_bytes) noexcept nogil:
-    """Keep the bytes as they came, until something better is known."""
-    if answer.json.facts.error.rank == RANK_BODY and not answer.json.facts.error.is_full:
+    """Keep the first bytes as they came, until something better is known."""
+    cdef int64_t limit = OPAQUE_BYTES_READ if answer.framing == FRAMING_OPAQUE else ERROR_BYTES_READ
+    n_bytes = <size_t> min(<int64_t> n_bytes, limit - answer.n_document_bytes)
+    answer.n_document_bytes += <int64_t> n_bytes
+    if answer.json.facts.error.rank == RANK_BODY:
         error_text_feed(&answer.json.facts.error, at, n_bytes)
 
 cdef inline void _take_facts(AnswerReader* answer) noexcept nogil:

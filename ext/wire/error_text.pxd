@@ -27,7 +27,12 @@ cdef inline void error_text_reset(ErrorText* error) noexcept nogil:
     memset(error, 0, sizeof(ErrorText))
 
 cdef inline void error_text_start(ErrorText* error, uint8_t rank) noexcept nogil:
-    """A text of that rank begins. It replaces the one kept unless that one ranks higher."""
+    """A text of that rank begins. It replaces the one kept unless that one ranks higher.
+
+    Once a better one is known, nothing counts of the body as it came: how much of it was seen depends on the reads.
+    """
+    if error.rank == 0:
+        error.names_context_length = 0
     memset(error.recent, 0, RECENT_BYTES)
     error.n_partial = 0
     error.keeps = rank >= error.rank

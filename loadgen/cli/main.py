@@ -47,6 +47,14 @@ def overrides_of(_context: click.Context, _option: click.Parameter, values: tupl
     return overrides
 
 
+def say_version(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        import loadgen as package
+
+        click.echo(f"loadgen {package.__version__}")
+        context.exit()
+
+
 def places(command: Command) -> Command:
     """Where runs and reports lie."""
     reports = click.option(
@@ -85,7 +93,9 @@ def running(command: Command) -> Command:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="--traceback, anywhere, or LOADGEN_TRACEBACK=1 shows where an error comes from.",
 )
-@click.version_option(package_name="loadgen", message="loadgen %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=say_version, help="Say it and exit."
+)
 def loadgen() -> None:
     """How much load can a service take before it breaks its promises?
 

@@ -115,6 +115,8 @@ def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> It
         first, second = _at(before, place), _at(now, place)
         if first != second:
             yield f"{words}: {_shown(second)}, was {_shown(first)}"
+    if before.get("git_dirty") and now.get("git_dirty"):
+        yield "uncommitted changes: then and now, and nobody knows whether they are the same"
 
 
 def _at(tree: Any, place: tuple[str | int, ...]) -> Any:

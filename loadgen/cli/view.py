@@ -98,10 +98,11 @@ def progress_line(pace: Pace, live: Live, tally: Tally) -> str:
     """12 s, 8 s left: 30.1 requests/s, 963 tokens/s, 0 failed, 4 in flight, ttft 61 / 75 ms"""
     left = f", {pace.left_s:.0f} s left" if pace.left_s is not None else ""
     waiting = f", {live.n_waiting} waiting" if live.n_waiting else ""
+    warmup = " (warm-up)" if pace.is_warming_up else ""
     tokens = f", {pace.tokens_per_s:,.0f} tokens/s" if live.n_tokens else ""
     latencies = "".join(f", {name} {p50} / {p99} ms" for name, p50, p99 in latencies_of(tally))
     return (
-        f"{pace.elapsed_s:.0f} s{left}{' (warm-up)' if pace.is_warming_up else ''}: {pace.requests_per_s:,.1f} requests/s"
+        f"{pace.elapsed_s:.0f} s{left}{warmup}: {pace.requests_per_s:,.1f} requests/s"
         f"{tokens}, {live.n_failed:,} failed, {live.n_in_flight:,} in flight{waiting}{latencies}"
     )
 

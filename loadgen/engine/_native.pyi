@@ -23,6 +23,7 @@ class Loop:
         warmup_ns: int,
         warmup_requests: int | None,
         duration_ns: int | None,
+        n_measured: int | None,
         drain_ns: int,
         timeout_ns: int,
         thread: int,

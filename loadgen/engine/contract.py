@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from loadgen.records import Block
 
@@ -32,6 +34,9 @@ class Sink(Protocol):
     window_from_ns: (
         int | None
     )  # set by the engine as soon as it is known, before any block that holds answers from after it
+
+    def hide(self, records: NDArray[Any]) -> None:
+        """Hide secrets in what servers said, in place. Called with every block before its lines are written."""
 
     def take(self, block: Block) -> None:
         """See a block once its lines are on the disk. Runs in the writer's thread; the arrays are reused after it returns."""

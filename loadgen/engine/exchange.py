@@ -25,9 +25,11 @@ from loadgen.engine.line_writer import Row
 from loadgen.engine.tap import CARRIED, Cut, Traffic
 from loadgen.plan.model import Plan
 from loadgen.records import NEVER, Outcome, Stamp, TokenSource
-from loadgen.units import s_from_ns
+from loadgen.units import NS_PER_MS, s_from_ns
 
 MAX_TOKENS = 2**31 - 1
+EARLY_NS = NS_PER_MS
+"""So much too early may a loop's timer go off."""
 
 
 class Exchange:
@@ -68,7 +70,7 @@ class Exchange:
             self.traffic.on_sent = _nothing  # a body that is still being written has no deadline any more
 
     def _deadline_from(self, at_ns: int) -> None:
-        left_ns = at_ns + self._plan.timeout_ns - self._now_ns()
+        left_ns = at_ns + self._plan.timeout_ns - self._now_ns() + EARLY_NS
         self._deadline.reschedule(asyncio.get_running_loop().time() + s_from_ns(left_ns))
 
     def _sent(self) -> None:
@@ -146,7 +148,7 @@ class Exchange:
         return self._now_ns() if self.done_at_ns == NEVER else self.done_at_ns
 
     def _tokens(self) -> tuple[int, TokenSource]:
-        if not self._operation.expects_tokens or self.status == 0:
+        if not self._operation.expects_tokens or self.traffic.connection == NEVER:
             return NEVER, TokenSource.NONE
         if self.facts.output_tokens != NEVER:
             return self.facts.output_tokens, TokenSource.USAGE

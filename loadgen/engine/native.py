@@ -84,6 +84,7 @@ class _Run:
             time.sleep(BUSY_PUMP_PAUSE_S if self.pump() else PUMP_PAUSE_S)
         self.join()
         self.pump()
+        self.live.n_waiting = 0
         return self._ending(started_at_unix_ns, _cpu_s() - cpu_from_s)
 
     def pump(self) -> int:
@@ -103,6 +104,7 @@ class _Run:
         n_blocks = 0
         while (number := loop.take_full()) >= 0:
             records, gaps_ns = loop.block(number)
+            self.sink.hide(np.frombuffer(records, RECORD_DTYPE))
             n_written = self._write(records, gaps_ns)
             self._show_block(np.frombuffer(records, RECORD_DTYPE), np.frombuffer(gaps_ns, np.int64), n_written)
             del records, gaps_ns
@@ -136,6 +138,9 @@ class _Run:
     def _show(self) -> None:
         """Bring the live counters up to date."""
         now_ns = time.monotonic_ns() - self.origin_ns
+        window_end_ns = now_ns
+        if self.plan.duration_ns is not None and self.window.from_ns is not None:
+            window_end_ns = min(now_ns, self.window.from_ns + self.plan.duration_ns)
         counters = [loop.counters for loop in self.loops]
         live = self.live
         live.elapsed_ns = now_ns
@@ -145,7 +150,7 @@ class _Run:
         live.n_failed = sum(one["n_failed"] for one in counters)
         live.n_in_flight = sum(one["n_in_flight"] for one in counters)
         live.n_tokens = sum(one["n_tokens"] for one in counters)
-        live.n_waiting = sum(loop.n_waiting(now_ns) for loop in self.loops)
+        live.n_waiting = sum(loop.n_waiting(window_end_ns) for loop in self.loops)
 
     def _ending(self, started_at_unix_ns: int, cpu_s: float) -> Ending:
         counters = [loop.counters for loop in self.loops]
@@ -153,7 +158,7 @@ class _Run:
         waited_ratio = sum(one["waited_ns"] for one in counters) / (elapsed_ns * len(counters))
         n_kernel = sum(one["n_kernel_stamps"] for one in counters)
         n_answered = sum(one["n_finished"] for one in counters)
-        from_ns, to_ns = self._window(elapsed_ns, max(one["last_done_ns"] for one in counters))
+        from_ns, to_ns = self._window(elapsed_ns, counters)
         return Ending(
             why=self.why,
             started_at_unix_ns=started_at_unix_ns,
@@ -169,16 +174,20 @@ class _Run:
             error=self.error,
         )
 
-    def _window(self, elapsed_ns: int, last_done_ns: int) -> tuple[int, int]:
-        """The window as it was: cut short where the run was, and by count ended by the last answer."""
-        from_ns = self.window.from_ns
+    def _window(self, elapsed_ns: int, counters: list[dict[str, int]]) -> tuple[int, int]:
+        """The window as it was: ended by its last answer (by count), by its time, or by what cut the run short."""
+        from_ns, plan = self.window.from_ns, self.plan
         if from_ns is None:
             return elapsed_ns, elapsed_ns
+        last_done_ns = max(one["last_done_ns"] for one in counters)
+        by_count = plan.requests is not None and sum(one["n_measured"] for one in counters) == plan.requests
         to_ns = elapsed_ns
-        if self.plan.duration_ns is not None:
-            to_ns = min(to_ns, from_ns + self.plan.duration_ns)
-        if self.plan.requests is not None and self.why is Why.DONE and last_done_ns > 0:
-            to_ns = min(to_ns, last_done_ns)
+        if self.why is Why.DONE and by_count and last_done_ns:
+            to_ns = last_done_ns
+        elif self.why is Why.DONE and plan.duration_ns is not None:
+            to_ns = from_ns + plan.duration_ns
+        if plan.duration_ns is not None:
+            to_ns = min(to_ns, from_ns + plan.duration_ns)
         return from_ns, max(to_ns, from_ns)
 
     def _start(self, method: str, *arguments: int) -> None:
@@ -209,6 +218,7 @@ class _Feeder:
     def __init__(self, plan: Plan, loops: list[_native.Loop]) -> None:
         self.plan, self.loops = plan, list(loops)
         self.n_drawn = 0
+        self.n_most = None if plan.warmup_requests is None and plan.warmup_ns else plan.n_requests
         self.is_over = False
 
     def feed(self) -> None:
@@ -216,8 +226,8 @@ class _Feeder:
         n_loops = len(self.loops)
         while not self.is_over and min(loop.room for loop in self.loops) * n_loops > DRAWS:
             n_wanted = DRAWS - DRAWS % n_loops
-            if self.plan.n_requests is not None:
-                n_wanted = min(n_wanted, self.plan.n_requests - self.n_drawn)
+            if self.n_most is not None:
+                n_wanted = min(n_wanted, self.n_most - self.n_drawn)
             dues = self.plan.draw(self.n_drawn, n_wanted)
             for thread, loop in enumerate(self.loops):
                 first = (thread - self.n_drawn) % n_loops
@@ -226,7 +236,7 @@ class _Feeder:
                     np.ascontiguousarray(dues.payload[first::n_loops], np.uint32),
                 )
             self.n_drawn += len(dues.payload)
-            self.is_over = len(dues.payload) < n_wanted or self.n_drawn == self.plan.n_requests
+            self.is_over = len(dues.payload) < n_wanted or self.n_drawn == self.n_most
         if self.is_over:
             for loop in self.loops:
                 loop.feed_end()
@@ -259,6 +269,7 @@ def _loop(
         warmup_ns=plan.warmup_ns,
         warmup_requests=plan.warmup_requests,
         duration_ns=plan.duration_ns,
+        n_measured=None if plan.requests is None else _share(plan, n_threads, thread),
         drain_ns=plan.drain_ns,
         timeout_ns=plan.timeout_ns,
         thread=thread,
@@ -267,6 +278,13 @@ def _loop(
     )
     loop.set_names(sink.run_tag.encode(), [operation.expects_tokens for operation in plan.operations])
     return loop
+
+
+def _share(plan: Plan, n_threads: int, thread: int) -> int:
+    """How many of the window's requests are this thread's: of their indexes, those that leave `thread` modulo the threads."""
+    first = plan.warmup_requests or 0
+    skipped = (thread - first) % n_threads
+    return max(0, -(-((plan.requests or 0) - skipped) // n_threads))
 
 
 def _lines(plan: Plan, sink: Sink, fd: int) -> _native.Lines:

@@ -85,20 +85,31 @@ def house_style() -> Iterator[None]:
 
 
 def sheet(
-    title: str, subtitle: str, heights: Sequence[float] = (1,), columns: int = 1, bottom_px: int = 62
+    title: str,
+    subtitle: str,
+    heights: Sequence[float] = (1,),
+    columns: int = 1,
+    bottom_px: int = 62,
+    legend_lines: int = 1,
 ) -> "tuple[Figure, list[Axes]]":
     """An empty picture: panels above each other, sharing the horizontal axis, or side by side, sharing the vertical.
 
-    heights: each row's share. bottom_px: room under the lowest panel.
+    heights: each row's share. bottom_px: room under the lowest panel. legend_lines: rows of the legend.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    height_px = HEIGHT_PX + 90 * (len(heights) - 1)
+    legend_px = 21 * (legend_lines - 1)
+    height_px = HEIGHT_PX + 90 * (len(heights) - 1) + legend_px
     figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
     head_px = _headings(figure, height_px, title, subtitle)
-    room = {"left": 0.1, "right": 0.978, "bottom": bottom_px / height_px, "top": 1 - (head_px + 62) / height_px}
+    room = {
+        "left": 0.1,
+        "right": 0.978,
+        "bottom": bottom_px / height_px,
+        "top": 1 - (head_px + 62 + legend_px) / height_px,
+    }
     return figure, _panels(figure, heights, columns, room)
 
 
@@ -133,12 +144,23 @@ def _panels(figure: "Figure", heights: Sequence[float], columns: int, room: dict
     return axes
 
 
-def legend(figure: "Figure", axis: "Axes", columns: int = 6) -> None:
+def legend(figure: "Figure", axis: "Axes") -> None:
     """Above the panels, so that it never lies on a line."""
     handles, labels = axis.get_legend_handles_labels()
     if handles:
         place: Any = {"loc": "lower left", "bbox_to_anchor": (0.09, axis.get_position().y1 + 0.002)}
-        figure.legend(handles, labels, ncols=columns, handlelength=3.2, columnspacing=1.8, borderpad=0.3, **place)
+        look: Any = {"handlelength": 3.2, "columnspacing": 1.8, "borderpad": 0.3}
+        figure.legend(handles, labels, ncols=legend_columns(labels), **look, **place)
+
+
+def legend_columns(labels: Sequence[str]) -> int:
+    """As many beside each other as the width has room for."""
+    widest_px = 75 + 7.5 * max(len(label) for label in labels)
+    return max(int(890 / widest_px), 1)
+
+
+def legend_rows(labels: Sequence[str]) -> int:
+    return math.ceil(len(labels) / legend_columns(labels)) if labels else 1
 
 
 def save(figure: "Figure", path: Path) -> Path:

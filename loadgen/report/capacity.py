@@ -80,9 +80,9 @@ def saturation(sweep: Sweep, line: Line) -> tuple[bool, str]:
         return False, "there are too few measured loads to say"
     (before, slow), (after, fast) = rising[-2], rising[-1]
     gain, more = fast / slow, after.load / before.load
-    change = f"{abs(gain - 1):.0%}".replace("%", " %")
-    moved = f"answers per second {'grew' if gain >= 1 else 'fell'} by {change}"
-    why = f"from {axis_value(before.load)} to {at(sweep, after)} ({plain(more)} times the load) {moved}"
+    percents = round(100 * abs(gain - 1))
+    by = f"{'grew' if gain > 1 else 'fell'} by {percents:,} %" if percents else "stayed the same"
+    why = f"from {axis_value(before.load)} to {at(sweep, after)} ({plain(more)} times the load) answers per second {by}"
     return math.log(gain) < LITTLE_GAIN * math.log(more), why
 
 

@@ -51,7 +51,7 @@ class Facts:
         """ollama 0.17.4 smollm2: what is known of it."""
         asked, found = self.recipe.get("service") or {}, self.run.get("service") or {}
         known = [found.get(key) or asked.get(key) for key in ("kind", "version", "model")]
-        return " ".join(str(value) for value in known if value) or "unknown service"
+        return " ".join(dict.fromkeys(str(value) for value in known if value)) or "unknown service"
 
     @property
     def service_url(self) -> str:

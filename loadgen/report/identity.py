@@ -20,7 +20,7 @@ def what_was_run(facts: Facts) -> list[str]:
         ("Service", f"{facts.service} at {facts.service_url}"),
         ("Load", f"{facts.load}, {load_text(facts)}"),
         ("Plan", _plan(run.get("plan") or {})),
-        ("Part of a sweep", _sweep(run.get("sweep") or {})),
+        ("Part of a sweep", _sweep(facts)),
         ("Runs again", str(run.get("rerun_of") or UNKNOWN)),
         ("Began", str(run.get("created_at") or UNKNOWN)),
         ("Ended", str(run.get("ended_at") or UNKNOWN)),
@@ -51,8 +51,13 @@ def _short(digest: Any) -> str:
     return str(digest or UNKNOWN)[:SHORT_HASH]
 
 
-def _sweep(sweep: Mapping[str, Any]) -> str:
-    return f"point {sweep.get('point')} of {sweep.get('n_points')}, first {sweep.get('first_id')}" if sweep else UNKNOWN
+def _sweep(facts: Facts) -> str:
+    """Its place among the points, from 1; the first run of a sweep cannot name itself as the first."""
+    sweep = facts.run.get("sweep") or {}
+    if not sweep:
+        return UNKNOWN
+    number = int(sweep.get("point") or 0) + 1
+    return f"point {number} of {sweep.get('n_points')}, first {sweep.get('first_id') or facts.benchmark_id}"
 
 
 def load_text(facts: Facts) -> str:
@@ -71,6 +76,12 @@ def _host(client: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
     python = f"Python {environment['python']}" if environment.get("python") else None
     known = [client.get("hostname"), cpus, environment.get("os"), environment.get("kernel"), python]
     return ", ".join(dict.fromkeys(str(part) for part in known if part)) or UNKNOWN
+
+
+def _client(client: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    version, engine = environment.get("loadgen_version"), client.get("engine")
+    known = [f"loadgen {version}" if version else None, f"{engine} engine" if engine else None]
+    return ", ".join(text for text in known if text) or UNKNOWN
 
 
 def commit_of(run: Mapping[str, Any]) -> str:

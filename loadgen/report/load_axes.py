@@ -1,7 +1,8 @@
 """Lines or bars over a sweep's loads, and what is around them: the load axis, the broken region, unmeasured points."""
 
+import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loadgen.report.canvas import FAILURE, PENS, Pen
@@ -9,20 +10,37 @@ from loadgen.report.capacity import Ceiling, ceiling_of, has_limits
 from loadgen.report.facts import Facts
 from loadgen.report.numbers import figure, is_supported
 from loadgen.report.points import Line, Step, Sweep
-from loadgen.report.words import axis_label, axis_value
+from loadgen.report.words import axis_label, axis_value, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Read = Callable[[Facts], float | None]
 
-MOST_MARKS = 14
+MOST_MARKS = 16
+"""Of words beside each other over the width of a picture."""
+
+MOST_LEVEL_NAMES = 5
+"""More kinds than this have their names set aslant."""
+
+LOG_FROM = 4
+"""How many times the lowest load the highest must be for the axis to double at equal steps."""
+
+PLATE = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
+"""Behind words that may lie on a line."""
 
 HATCHES = {"o": "", "s": "//", "^": ".."}
 
 
 def pens_of(sweep: Sweep) -> list[Pen]:
-    return [PENS[place % len(PENS)] for place in range(len(sweep.lines))]
+    """A different one for each line: past seven lines the colours come again, with other dashes and marks."""
+    n = len(PENS)
+    return [PENS[place % n]._replace(**_rotated(place, n)) for place in range(len(sweep.lines))]
+
+
+def _rotated(place: int, n: int) -> dict[str, Any]:
+    other = PENS[(place + place // n) % n]
+    return {"dash": other.dash, "mark": other.mark}
 
 
 def draw_line(axis: "Axes", line: Line, read: Read, pen: Pen, name: str, is_thin: Callable[[Step], bool]) -> None:
@@ -42,9 +60,12 @@ def draw_line(axis: "Axes", line: Line, read: Read, pen: Pen, name: str, is_thin
 def write_values(axis: "Axes", line: Line, read: Read, below: bool = False) -> None:
     """The figures beside a line's marks."""
     known = line.measured(read)
-    for step, value in known[:: len(known) // MOST_MARKS + 1]:
+    apart = spaced([step.load for step in line.steps])
+    for step, value in known:
+        if step.load not in apart:
+            continue
         place: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "top" if below else "bottom"}
-        place["bbox"] = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
+        place["bbox"] = PLATE
         axis.annotate(figure(value), (step.load, value), (0, -8 if below else 7), size=9.5, zorder=2.5, **place)
 
 
@@ -67,9 +88,11 @@ def draw_bars(
         left = at_x + (number - (n_beside - 1) / 2) * width
         hatch = HATCHES.get(pen.mark, "xx")
         axis.bar(left, value, width * 0.95, color=pen.colour, edgecolor="white", hatch=hatch, label=name)
+        name = "_nolegend_"  # once is enough
+        if number < n_beside - 1 and len(line.steps) > MOST_LEVEL_NAMES:
+            continue  # of many bars only the last of each kind has its figure
         text = f"[{figure(value)}]" if is_thin(step) else figure(value)
         axis.annotate(text, (left, value), (0, 4), textcoords="offset points", ha="center", size=10)
-        name = "_nolegend_"  # once is enough
 
 
 def supports(step: Step, metric: str, name: str) -> bool:
@@ -93,27 +116,54 @@ def _lay_out_loads(axis: "Axes", sweep: Sweep) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     loads = sorted({step.load for line in sweep.lines for step in line.steps})
-    if loads[0] > 0 and loads[-1] / loads[0] >= 6:
+    if is_doubling(loads):
         axis.set_xscale("log", base=2)
         axis.set_xlim(loads[0] / 1.25, loads[-1] * 1.25)
     else:
         margin = 0.07 * (loads[-1] - loads[0]) or max(abs(loads[0]) * 0.5, 0.5)
         axis.set_xlim(loads[0] - margin, loads[-1] + margin)
-    axis.xaxis.set_major_locator(FixedLocator(loads[:: len(loads) // MOST_MARKS + 1]))
+    axis.xaxis.set_major_locator(FixedLocator(spaced(loads)))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(lambda value, _: axis_value(int(value) if value == int(value) else value))
 
 
+def spaced(loads: Sequence[float]) -> list[float]:
+    """Those of rising loads that stay so far apart on their axis that words at them do not touch."""
+    positions = [math.log(load) for load in loads] if is_doubling(loads) else list(loads)
+    least = (positions[-1] - positions[0]) / MOST_MARKS
+    kept: list[int] = []
+    for place, position in enumerate(positions):
+        if not kept or position - positions[kept[-1]] >= least:
+            kept.append(place)
+    return [loads[place] for place in kept]
+
+
+def is_doubling(loads: Sequence[float]) -> bool:
+    """Whether rising loads are laid out on a logarithmic axis."""
+    return loads[0] > 0 and loads[-1] / loads[0] >= LOG_FROM
+
+
 def kind_names(sweep: Sweep) -> list[str]:
-    """What stands under each kind, cut into lines that stay apart."""
-    steps = sweep.lines[0].steps
-    return [textwrap.fill(str(step.load), max(78 // len(steps), 8), max_lines=3) for step in steps]
+    """What stands under each kind: a few beside each other, cut into lines; many aslant, each on one."""
+    names = [str(step.load) for step in sweep.lines[0].steps]
+    if len(names) > MOST_LEVEL_NAMES:
+        return [shortened(name, 18) for name in names]
+    return [textwrap.fill(name, 78 // len(names), max_lines=3, placeholder=" …") for name in names]
+
+
+def px_under_kinds(sweep: Sweep) -> int:
+    """How much room the names of kinds take below the lowest panel."""
+    names = kind_names(sweep)
+    if len(names) > MOST_LEVEL_NAMES:
+        return 12 + 5 * max(map(len, names))
+    return 16 * max(name.count("\n") + 1 for name in names)
 
 
 def _lay_out_kinds(axis: "Axes", sweep: Sweep) -> None:
     names = kind_names(sweep)
     axis.set_xlim(-0.6, len(names) - 0.4)
-    axis.set_xticks(range(len(names)), names)
+    aslant: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    axis.set_xticks(range(len(names)), names, **(aslant if len(names) > MOST_LEVEL_NAMES else {}))
     axis.grid(visible=False, axis="x")
 
 
@@ -151,6 +201,5 @@ def _mark_unmeasured(axis: "Axes", sweep: Sweep, named: bool) -> None:
                 at_x = step.load if sweep.is_numeric else place
                 axis.plot([at_x], [0.04], "X", color=FAILURE, markersize=10, transform=transform, clip_on=False)
                 if named:
-                    axis.text(
-                        at_x, 0.1, step.state, transform=transform, rotation=90, ha="center", va="bottom", size=10
-                    )
+                    said: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "size": 10, "bbox": PLATE}
+                    axis.text(at_x, 0.1, step.state, transform=transform, **said)

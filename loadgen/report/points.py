@@ -118,9 +118,9 @@ class Sweep:
     @property
     def n_planned(self) -> int | None:
         """How many points the sweep was to have, where every run belongs to one and the same."""
-        sweeps = [point.facts.run.get("sweep") or {} for point in self.points]
-        same = len({sweep.get("first_id") for sweep in sweeps}) == 1
-        n_points = sweeps[0].get("n_points")
+        sweeps = [(point.facts.benchmark_id, point.facts.run.get("sweep") or {}) for point in self.points]
+        same = len({sweep.get("first_id") or own_id for own_id, sweep in sweeps}) == 1
+        n_points = sweeps[0][1].get("n_points")
         return int(n_points) if same and is_known(n_points) else None
 
 

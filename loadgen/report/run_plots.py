@@ -259,7 +259,7 @@ def _in_flight_title(timeline: Timeline, clients: int | None) -> str:
         return "The window is too short to say how many requests were in flight"
     mean = float(inside.mean())
     if clients:
-        return f"On average {figure(mean)} of {plural(clients, 'client')} were waiting for an answer"
+        return f"On average {plain(mean)} of {plural(clients, 'client')} were waiting for an answer"
     quarter = max(len(inside) // 4, 1)
     first, last = float(inside[:quarter].mean()), float(inside[-quarter:].mean())
     if last > 1.5 * first + 2:

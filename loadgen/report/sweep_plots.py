@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loadgen.report.canvas import GREY, INK, PENS, house_style, legend, log_ms_axis, save, sheet
+from loadgen.report.canvas import GREY, INK, PENS, house_style, legend, legend_rows, log_ms_axis, save, sheet
 from loadgen.report.capacity import at, keeps_up, saturation, throughput, token_throughput
 from loadgen.report.load_axes import (
     Read,
     draw_bars,
     draw_line,
     finish,
-    kind_names,
     pens_of,
+    px_under_kinds,
     supports,
     write_values,
 )
@@ -50,9 +50,11 @@ def _reader(metric: str, name: str) -> Read:
     return lambda facts: percentile(facts.metric(metric), name)
 
 
-def _bottom_px(sweep: Sweep) -> int:
-    lines = 1 if sweep.is_numeric else max(name.count("\n") + 1 for name in kind_names(sweep))
-    return 46 + 16 * lines
+def _room(sweep: Sweep) -> dict[str, Any]:
+    """For names of kinds below the panels, and for a legend of many lines above."""
+    under_px = 16 if sweep.is_numeric else px_under_kinds(sweep)
+    labels = [load_phrase(line.others) for line in sweep.lines if line.others]
+    return {"bottom_px": 46 + under_px, "legend_lines": legend_rows(labels)}
 
 
 def _throughput(sweep: Sweep, context: str, path: Path) -> Path:
@@ -61,7 +63,7 @@ def _throughput(sweep: Sweep, context: str, path: Path) -> Path:
         panels.insert(0, ("tokens/s", token_throughput))
     drawn = "what it answered, against the load put on it" if sweep.is_numeric else "what each of them answered"
     title = _throughput_title(sweep, *panels[0])
-    canvas, axes = sheet(title, f"{context} · {drawn}", heights=(1.0,) * len(panels), bottom_px=_bottom_px(sweep))
+    canvas, axes = sheet(title, f"{context} · {drawn}", heights=(1.0,) * len(panels), **_room(sweep))
     for axis, (name, read) in zip(axes, panels, strict=True):
         _throughput_panel(axis, sweep, name, read)
         finish(axis, sweep, labelled=axis is axes[-1], named=axis is axes[0])
@@ -139,7 +141,7 @@ def _latency(sweep: Sweep, metric: str, context: str, path: Path) -> Path:
     many = len(sweep.lines) > 1
     columns = len(DRAWN_PERCENTILES) if many else 1
     subtitle = f"{context} · {METRICS[metric]} ({metric}){_thin_note(sweep, metric)}"
-    canvas, axes = sheet(_latency_title(sweep, metric, limits), subtitle, columns=columns, bottom_px=_bottom_px(sweep))
+    canvas, axes = sheet(_latency_title(sweep, metric, limits), subtitle, columns=columns, **_room(sweep))
     if many:
         _lines_by_percentile(axes, sweep, metric)
     else:
@@ -231,6 +233,8 @@ def _latency_title(sweep: Sweep, metric: str, limits: Sequence[Limit]) -> str:
     low, high = (pick(known, key=lambda one: one[2]) for pick in (min, max))
     if len(known) == 1:
         return f"{words} is {figure(high[2])} ms with {at(sweep, high[1])}"
+    if figure(low[2]) == figure(high[2]):
+        return f"{words} is {figure(high[2])} ms everywhere"
     return f"{words} lies between {figure(low[2])} and {figure(high[2])} ms, the longest {_place(sweep, *high[:2])}"
 
 
@@ -238,7 +242,7 @@ def _against_limit(sweep: Sweep, words: str, limit: Limit, known: Sequence[tuple
     bound = f"{plain(limit.threshold_ms)} ms"
     broken = next((step for step, value in known if not limit.keeps(value)), None)
     if broken is None:
-        return f"{words} keeps within {bound} up to {at(sweep, known[-1][0])}, the most tried"
+        return f"{words} keeps within {bound} up to {at(sweep, known[-1][0])}, the highest load measured"
     kept = [step for step, _ in known if step.load < broken.load]
     if not kept:
         return f"{words} is beyond its limit of {bound} even with {at(sweep, broken)}"

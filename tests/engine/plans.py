@@ -101,7 +101,7 @@ def plan_of(requests: int | None = 1, *, pool: Pool | None = None, **changes: An
 
 def open_plan_of(when_ns: Sequence[int], **changes: Any) -> Plan:
     """An open loop with these arrivals."""
-    return plan_of(None, **{"open_loop": True, "connections": 8, "draw": opened(when_ns), **changes})
+    return plan_of(**{"requests": None, "open_loop": True, "connections": 8, "draw": opened(when_ns), **changes})
 
 
 def plain_plan_of(requests: int | None = 1, **changes: Any) -> Plan:

@@ -9,6 +9,7 @@ import select
 import socket
 import socketserver
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,17 +29,20 @@ class Exchange:
 
 @dataclass
 class Recorder:
-    """url: where the proxy listens. exchanges: by X-Request-Id; requests without one under their number."""
+    """url: where the proxy listens. exchanges: by X-Request-Id ("" without one), in the order in which answers began."""
 
     url: str = ""
-    exchanges: dict[str, Exchange] = field(default_factory=dict)
+    exchanges: dict[str, list[Exchange]] = field(default_factory=lambda: defaultdict(list))
 
     def file(self, exchange: Exchange) -> None:
-        """Put an exchange under its id, once its head has come: the proxy calls it with the answer's first bytes."""
+        """Put an exchange under its id; its head has come whole by the time its answer begins."""
         found = REQUEST_ID.search(exchange.asked)
-        key = found.group(1).decode() if found else f"unnamed {len(self.exchanges)}"
-        assert key not in self.exchanges, f"the id {key} was sent twice"
-        self.exchanges[key] = exchange
+        self.exchanges[found.group(1).decode() if found else ""].append(exchange)
+
+    def only(self, request_id: str) -> Exchange:
+        """The one exchange of this id: that there are two, or none, is an error."""
+        (exchange,) = self.exchanges[request_id]
+        return exchange
 
 
 class _Relay(socketserver.BaseRequestHandler):

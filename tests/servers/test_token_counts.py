@@ -76,9 +76,9 @@ class Run(NamedTuple):
 def run_through_proxy(dialect: Dialect, server: Server, engine: str, folder: Path) -> Run:
     with recording(server.url) as recorder:
         recipe = recipe_for(dialect, recorder.url, server.model, engine)
-        bundle = loadgen.run(recipe, results=folder / "results", reports=folder / "reports")
+        bundle = loadgen.run(recipe, results=folder / "results", reports=folder / "reports").bundle
     lines = [json.loads(line) for line in (bundle.folder / "requests.jsonl").read_text().splitlines()]
-    readings = {line["request_id"]: read_answer(recorder.exchanges[line["request_id"]].answered) for line in lines}
+    readings = {line["request_id"]: read_answer(recorder.only(line["request_id"]).answered) for line in lines}
     assert bundle.summary is not None
     return Run(lines, bundle.summary, readings, recorder)
 
@@ -92,7 +92,7 @@ def test_every_count_agrees_with_the_raw_stream(
     assert len(run.lines) == N_REQUESTS
     for line in run.lines:
         assert_line_agrees(line, run.readings[line["request_id"]])
-        exchange = run.recorder.exchanges[line["request_id"]]
+        exchange = run.recorder.only(line["request_id"])
         assert line["response_bytes"] == len(exchange.answered)
         assert line["request_bytes"] == len(exchange.asked)
     assert_totals_agree(run)

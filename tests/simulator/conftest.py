@@ -1,11 +1,13 @@
 """A fresh simulator for each test, fast unless the test says otherwise."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from simulator_client import Client
 
 from loadgen.simulator import SimulatorProcess, SimulatorSettings, start_simulator
 
@@ -24,6 +26,13 @@ def start() -> Iterator[StartSimulator]:
     yield start_one
     for simulator in running:
         simulator.stop()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[str], Client]]:
+    """connect(url): closed when the test ends."""
+    with contextlib.ExitStack() as clients:
+        yield lambda url: clients.enter_context(Client(url))
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ class Client:
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.connect((parts.hostname, parts.port))
         self._ahead = b""
 
@@ -58,6 +59,9 @@ class Client:
         return self
 
     def __exit__(self, *what: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self.socket.close()
 
     def send(self, data: bytes) -> None:

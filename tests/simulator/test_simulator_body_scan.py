@@ -2,6 +2,7 @@
 
 # Invariant: however a body is cut and whatever its strings hold, the scan finds what json.loads finds at its own place.
 
+import itertools
 import json
 from typing import Any
 
@@ -54,7 +55,7 @@ BODIES = st.fixed_dictionaries(
 def test_scan_finds_what_a_parser_finds_wherever_the_body_is_cut(body, cuts, indent):
     text = json.dumps(body, indent=indent, ensure_ascii=len(cuts) % 2 == 0 and not body.get("model")).encode()
     edges = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    check(body, [text[begin:end] for begin, end in zip(edges, edges[1:], strict=False)])
+    check(body, [text[begin:end] for begin, end in itertools.pairwise(edges)])
 
 
 def test_every_split_point_and_byte_by_byte_give_the_same():
@@ -94,6 +95,6 @@ def test_limits_that_say_nothing_are_as_if_they_were_not_there():
     assert scan_body([b'{"max_completion_tokens": 12}'])["max_tokens"] == 12
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"3", b'"a"', b"{", b'{"a": [}', b"{}}", b"[" * 100 + b"]" * 100, b'{"a'])
+@pytest.mark.parametrize("text", [b"", b"[]", b"3", b'"a"', b"{", b'{"a": [', b"{}}", b"[" * 100 + b"]" * 100, b'{"a'])
 def test_what_is_no_whole_object_is_said(text):
-    assert not scan_body([text])["is_object"] or text == b'{"a": [}'
+    assert not scan_body([text])["is_object"]

@@ -1,8 +1,10 @@
 """What the simulator answers, in OpenAI's dialect and in Ollama's."""
 
+import asyncio
+
 import aiohttp
 import pytest
-from simulator_client import Client, ask, chat
+from simulator_client import ask, chat
 
 
 def test_chat_stream_begins_with_a_role_and_ends_with_a_reason_and_done(url):
@@ -141,8 +143,6 @@ def test_where_nobody_says_an_answer_has_64_tokens(start):
     assert answer.events[-2]["choices"][0]["finish_reason"] == "stop"
 
 
-
-
 async def _ask_with_aiohttp(url: str) -> tuple[list[str], dict[str, object]]:
     async with aiohttp.ClientSession() as session:
         async with session.post(f"{url}/v1/chat/completions", json=chat(20)) as streamed:
@@ -152,8 +152,6 @@ async def _ask_with_aiohttp(url: str) -> tuple[list[str], dict[str, object]]:
 
 
 def test_aiohttp_reads_a_stream_and_uses_the_connection_again(url):
-    import asyncio
-
     lines, models = asyncio.run(_ask_with_aiohttp(url))
     assert sum('"content":" tok' in line for line in lines) == 20
     assert models["object"] == "list"

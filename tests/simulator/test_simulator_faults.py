@@ -22,7 +22,9 @@ def test_refusal_is_a_status_with_an_error_in_the_dialect(url, fault, status):
 
 
 def test_context_length_has_its_code(url):
-    assert ask(url, "POST", CHAT, chat(), X_Simulate="context_length").json["error"]["code"] == "context_length_exceeded"
+    assert (
+        ask(url, "POST", CHAT, chat(), X_Simulate="context_length").json["error"]["code"] == "context_length_exceeded"
+    )
 
 
 def test_html_is_200_and_not_json(url):
@@ -123,7 +125,7 @@ def test_whole_answers_are_cut_too(url, fault, path):
 def test_whole_answers_fail_in_their_body(url, fault):
     answer = ask(url, "POST", CHAT, chat(3, stream=False), X_Simulate=fault)
     assert answer.status == 200
-    assert b"error" in answer.body if fault == "error_event" else not answer.body.startswith(b"{")
+    assert answer.body.startswith(b'{"error":') == (fault == "error_event")
 
 
 def test_fixed_answers_can_be_refused(url):
@@ -168,12 +170,9 @@ def test_faults_are_drawn_by_their_weights(start):
     assert 240 <= counts[429] <= 360
 
 
-def test_fault_names_in_python_are_those_of_the_server(url):
-    for fault in FAULTS:
-        with Client(url) as client:
-            client.socket.settimeout(0.2)
-            if fault != "stall":
-                assert b"no such fault" not in client.ask("GET", "/health", X_Simulate=fault).body
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"stall"}))
+def test_fault_names_in_python_are_those_of_the_server(url, fault):
+    assert b"no such fault" not in ask(url, "GET", "/health", X_Simulate=fault).body
 
 
 @pytest.mark.parametrize(

@@ -126,14 +126,12 @@ def test_slow_reader_gets_every_token_in_order(start):
     assert _metric(url, "loadgen_simulator_blocked_writes_total") > 0
 
 
-def test_hundreds_of_connections_at_once(start):
+def test_hundreds_of_connections_at_once(start, connect):
     url = start(ttft_ms=20, itl_ms=2).url
-    clients = [Client(url) for _ in range(300)]
+    clients = [connect(url) for _ in range(300)]
     for client in clients:
         client.send(request("POST", CHAT, chat(10)))
     assert all(len(client.answer().tokens) == 10 for client in clients)
-    for client in clients:
-        client.socket.close()
 
 
 def _metric(url: str, name: str) -> float:

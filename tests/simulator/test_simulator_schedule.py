@@ -18,9 +18,14 @@ def metrics(url: str) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
 
-def wait_until_waiting(url: str, n: int) -> None:
-    while metrics(url)['vllm:num_requests_waiting{engine="0",model_name="simulator"}'] != n:
+def wait_until(url: str, *, running: int, waiting: int) -> None:
+    """Ask until so many have a slot and so many are in the queue."""
+    while (n_in(url, "running"), n_in(url, "waiting")) != (running, waiting):
         pass
+
+
+def n_in(url: str, state: str) -> float:
+    return metrics(url)[f'vllm:num_requests_{state}{{engine="0",model_name="simulator"}}']
 
 
 def due_gaps(entry: dict[str, list[int]]) -> list[int]:
@@ -71,13 +76,12 @@ def test_streams_without_a_gap_take_turns(start, log_path, read_log):
     assert first["token_unix_ns"][-1] > second["token_unix_ns"][0]
 
 
-def test_slots_make_the_rest_wait_in_the_order_they_came(start, log_path, read_log):
-    simulator = start(log_path, slots=1, ttft_ms=10, itl_ms=10)
-    clients = [Client(simulator.url) for _ in range(3)]
+def test_slots_make_the_rest_wait_in_the_order_they_came(start, connect, log_path, read_log):
+    simulator = start(log_path, slots=1, ttft_ms=10, itl_ms=30)
+    clients = [connect(simulator.url) for _ in range(3)]
     for n_waiting, client in enumerate(clients):
         client.send(request("POST", CHAT, chat(5), X_Request_Id=f"r{n_waiting}"))
-        wait_until_waiting(simulator.url, n_waiting)
-    assert metrics(simulator.url)['vllm:num_requests_running{engine="0",model_name="simulator"}'] == 1
+        wait_until(simulator.url, running=1, waiting=n_waiting)
     assert all(len(client.answer().tokens) == 5 for client in clients)
     simulator.stop()
     entries = read_log()
@@ -86,26 +90,27 @@ def test_slots_make_the_rest_wait_in_the_order_they_came(start, log_path, read_l
         assert after["due_unix_ns"][0] >= before["token_unix_ns"][-1] + 10_000_000
 
 
-def test_slots_hold_for_answers_that_are_not_streamed(start, log_path, read_log):
+def test_slots_hold_for_answers_that_are_not_streamed(start, connect, log_path, read_log):
     simulator = start(log_path, slots=1, ttft_ms=5, itl_ms=1)
-    clients = [Client(simulator.url) for _ in range(3)]
+    clients = [connect(simulator.url) for _ in range(3)]
     for client in clients:
         client.send(request("POST", CHAT, chat(5, stream=False)))
     assert all(client.answer().status == 200 for client in clients)
     simulator.stop()
-    instants = sorted(entry["token_unix_ns"][0] for entry in read_log())
-    assert all(after - before >= 9_000_000 for before, after in itertools.pairwise(instants))
+    entries = sorted(read_log(), key=lambda entry: entry["due_unix_ns"][0])
+    for before, after in itertools.pairwise(entries):
+        assert after["due_unix_ns"][0] >= before["token_unix_ns"][0] + 9_000_000
 
 
-def test_client_that_leaves_gives_its_slot_to_the_next(start, log_path, read_log):
-    simulator = start(log_path, slots=1, ttft_ms=0, itl_ms=1_000)
-    served, queued, last = (Client(simulator.url) for _ in range(3))
+def test_client_that_leaves_gives_its_slot_to_the_next(start, connect, log_path, read_log):
+    simulator = start(log_path, slots=1, ttft_ms=0, itl_ms=100_000)
+    served, queued, last = (connect(simulator.url) for _ in range(3))
     for n_waiting, client in enumerate((served, queued, last)):
-        client.send(request("POST", CHAT, chat(2, max_tokens=1 if client is last else 1_000)))
-        wait_until_waiting(simulator.url, n_waiting)
-    queued.socket.close()
-    wait_until_waiting(simulator.url, 1)
-    served.socket.close()
+        client.send(request("POST", CHAT, chat(1 if client is last else 1_000)))
+        wait_until(simulator.url, running=1, waiting=n_waiting)
+    queued.close()
+    wait_until(simulator.url, running=1, waiting=1)
+    served.close()
     assert len(last.answer().tokens) == 1
     simulator.stop()
     assert sorted(entry["outcome"] for entry in read_log()) == ["client_closed", "client_closed", "ok"]
@@ -117,8 +122,8 @@ def test_stalled_request_keeps_its_slot_until_its_client_leaves(start, log_path,
         stalled.send(request("POST", CHAT, chat(2), X_Simulate="stall"))
         next(stalled.pieces_of_stream())
         other.send(request("POST", CHAT, chat(2)))
-        wait_until_waiting(simulator.url, 1)
-        stalled.socket.close()
+        wait_until(simulator.url, running=1, waiting=1)
+        stalled.close()
         assert len(other.answer().tokens) == 2
     simulator.stop()
     stall, whole = read_log()

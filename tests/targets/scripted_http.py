@@ -4,16 +4,17 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple
 
 Script = Callable[["Asked"], bytes | None]
 """What to answer. None: nothing, the connection stays open."""
 
 
-TURNS_TO_LET_GO = 20
-"""Of the event loop, for it to see that clients which failed their TLS handshake have hung up."""
+TURNS_TO_ACCEPT = 5
+"""Of the event loop, from taking a connection to telling of it: a server that is closed in between loses it."""
 
 
 class Asked(NamedTuple):
@@ -98,20 +99,44 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 
 
 @asynccontextmanager
-async def scripted(
-    script: Script, family: int = socket.AF_INET, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Scripted]:
+async def scripted(script: Script, family: int = socket.AF_INET) -> AsyncIterator[Scripted]:
     """Serves on the loopback address of the family while the block runs."""
     server = Scripted(script)
     host = "127.0.0.1" if family == socket.AF_INET else "::1"
-    listening = await asyncio.start_server(server.accept, host, 0, family=family, ssl=tls)
+    listening = await asyncio.start_server(server.accept, host, 0, family=family)
     port = listening.sockets[0].getsockname()[1]
-    server.url = f"{'https' if tls else 'http'}://{host if family == socket.AF_INET else '[::1]'}:{port}"
+    server.url = f"http://{host if family == socket.AF_INET else '[::1]'}:{port}"
     try:
         yield server
     finally:
+        for _ in range(TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
         listening.close()
         await asyncio.gather(*server.serving)  # its clients are gone by now
-        for _ in range(TURNS_TO_LET_GO):
-            await asyncio.sleep(0)
         await listening.wait_closed()
+
+
+@contextmanager
+def behind_tls(context: ssl.SSLContext, reply: bytes) -> Iterator[str]:
+    """The address of a server that says the same to every request. Blocking, in a thread: asyncio's TLS transports
+    outlive the loop where a handshake failed.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=_serve_tls, args=(listening, context, reply))
+        serving.start()
+        try:
+            yield f"https://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            serving.join()
+
+
+def _serve_tls(listening: socket.socket, context: ssl.SSLContext, reply: bytes) -> None:
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except OSError:
+            return  # the end
+        with connection, suppress(OSError), context.wrap_socket(connection, server_side=True) as spoken:
+            if spoken.recv(65536):
+                spoken.sendall(reply)

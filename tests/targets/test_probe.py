@@ -13,7 +13,7 @@ from loadgen.errors import TargetError
 from loadgen.plan.model import Draft
 from loadgen.recipe import recipe_from_dict
 from loadgen.targets import Readiness, Target, probe, target_for
-from tests.targets.scripted_http import Asked, Script, answer, events, lines, scripted
+from tests.targets.scripted_http import Asked, Script, answer, behind_tls, events, lines, scripted
 
 CHAT = "POST /v1/chat/completions"
 CONTENT = {"choices": [{"delta": {"content": "Hi"}}]}
@@ -287,12 +287,8 @@ def _tls(certificate: Path) -> ssl.SSLContext:
 
 
 def _prepared_with_tls(certificate: Path, tls: dict[str, Any], scheme: str = "https") -> Readiness:
-    async def prepare() -> Readiness:
-        async with scripted(_script({CHAT: GOOD}), tls=_tls(certificate)) as server:
-            asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # handshakes that fail on purpose
-            return await _target(server.url.replace("https", scheme, 1), service={"tls": tls}).prepare()
-
-    return asyncio.run(prepare())
+    with behind_tls(_tls(certificate), GOOD) as url:
+        return asyncio.run(_target(url.replace("https", scheme, 1), service={"tls": tls}).prepare())
 
 
 def test_a_certificate_of_a_named_authority_is_accepted(certificate: Path) -> None:

@@ -12,7 +12,9 @@ TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?")
 CHUNK_LINE = re.compile(rb'([0-9A-Fa-f]+)[ \t]*(;(?:[^"]|"(?:[^"\\]|\\.)*")*)?', re.DOTALL)
 CONTENT_LENGTH = re.compile(rb"[ \t]*\d+[ \t]*")
-NDJSON_TYPES = {f"application/{name}" for name in ("ndjson", "x-ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")}
+NDJSON_TYPES = {
+    f"application/{name}" for name in ("ndjson", "x-ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
+}
 
 
 class Refused(Exception):
@@ -300,3 +302,8 @@ def excerpt(text: bytes) -> bytes:
     """A text in one line that fits a record, for text that is good UTF-8."""
     line = re.sub(r"[\x00-\x20\x7f]+", " ", text.decode()).strip(" ").encode()
     return line[:ERROR_BYTES].decode(errors="ignore").rstrip(" ").encode()
+
+
+def known_facts(facts: Facts) -> dict[str, Any]:
+    """Facts with the error as the probe gives it."""
+    return {**vars(facts), "error": excerpt(facts.error.encode(errors="replace"))}

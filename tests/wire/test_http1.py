@@ -227,7 +227,8 @@ LINES = st.lists(
     max_size=5,
 )
 BODIES = st.one_of(
-    st.sampled_from([b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"5;a\nhello\n0\nT: u\n\n", b"z\r\n", b""]), st.binary(max_size=20)
+    st.sampled_from([b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"5;a\nhello\n0\nT: u\n\n", b"z\r\n", b""]),
+    st.binary(max_size=20),
 )
 
 

@@ -53,7 +53,10 @@ TYPES = {
     "error": (b"event: error\ndata: a\n\n", [True]),
     "error after the data": (b"data: a\nevent: error\n\n", [True]),
     "error without a blank": (b"event:error\r\ndata: a\r\n\r\n", [True]),
-    "the last type counts": (b"event: error\nevent: delta\ndata: a\n\nevent: delta\nevent: error\ndata: b\n\n", [False, True]),
+    "the last type counts": (
+        b"event: error\nevent: delta\ndata: a\n\nevent: delta\nevent: error\ndata: b\n\n",
+        [False, True],
+    ),
     "a type without a value": (b"event: error\nevent\ndata: a\n\nevent: error\nevent:\ndata: b\n\n", [False, False]),
     "words that are almost error": (
         b"event: erro\ndata: a\n\nevent: errors\ndata: b\n\nevent:  error\ndata: c\n\nevent: errror\ndata: d\n\n",
@@ -89,7 +92,22 @@ def test_a_line_of_16_mib_is_read_and_a_longer_one_refused(probe: Any) -> None:
 
 PIECES = st.lists(
     st.sampled_from(
-        [b"data", b"event", b"error", b":", b": ", b" ", b"\n", b"\r", b"\r\n", b"\n\n", b"x", b"\xef\xbb\xbf", b"\xef", b"id"]
+        [
+            b"data",
+            b"event",
+            b"error",
+            b":",
+            b": ",
+            b" ",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b"x",
+            b"\xef\xbb\xbf",
+            b"\xef",
+            b"id",
+        ]
     ),
     max_size=30,
 )
@@ -104,7 +122,9 @@ def test_generated_streams_read_as_the_reference_says(probe: Any, pieces: list[b
     assert (events, pending, reason) == (expected, expected_pending, None)
 
 
-@given(lines=st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line)), places=st.lists(st.integers(0, 99)))
+@given(
+    lines=st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line)), places=st.lists(st.integers(0, 99))
+)
 @settings(deadline=None)
 def test_lines_of_ndjson_are_those_between_line_feeds(probe: Any, lines: list[bytes], places: list[int]) -> None:
     whole = b"\n".join(lines)
