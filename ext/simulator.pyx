@@ -6,14 +6,14 @@ from libc.string cimport memset
 from sim.body_scan cimport SCAN_NOT_SAID, BodyScan, body_scan_begin, body_scan_feed, body_scan_is_object
 from sim.connection cimport read_clocks
 from sim.draw cimport Draw, Rng, draw, rng_seed
-from sim.faults cimport N_FAULTS, fault_of_name
+from sim.faults cimport fault_of_name
 from sim.lateness cimport lateness_at_ns
 from sim.log cimport log_more_pages, log_wake, log_write_until_end
 from sim.loop cimport serve_until_stopped
 from sim.message cimport MAX_PIECES, template_compile
-from sim.posix cimport EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN, PR_SET_TIMERSLACK, __ATOMIC_RELEASE
+from sim.posix cimport EPOLLET, EPOLLIN, EPOLL_CLOEXEC, EPOLL_CTL_ADD, PR_SET_TIMERSLACK, __ATOMIC_RELEASE
 from sim.posix cimport __atomic_store_n, close, epoll_create1, epoll_ctl, epoll_event, errno, prctl
-from sim.state cimport MAX_ROUTES, N_OPERATIONS, NO_FD, Conn, Dialect, Page, Request, Server
+from sim.state cimport MAX_ROUTES, NO_FD, N_OPERATIONS, Conn, Dialect, Page, Request, Server
 
 cdef extern from "<stdlib.h>":
     void* aligned_alloc(size_t alignment, size_t n)
@@ -150,7 +150,7 @@ cdef class Simulator:
             template_compile(&(&dialect.stream_head)[<int>i], text, len(text))
 
     def add_route(self, bytes path, int operation, int family, int methods, tuple page):
-        """methods: a bit for each method. page: (head, body) of a ready answer, (b"", b"") where the operation makes one."""
+        """methods: a bit each. page: (head, body) of a ready answer, (b"", b"") where the operation makes one."""
         cdef int at = self.server.n_routes
         if at >= MAX_ROUTES:
             raise ValueError("too many routes")

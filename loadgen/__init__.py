@@ -3,6 +3,8 @@
 From Python: `loadgen.run(recipe)`, or in a notebook `await loadgen.arun(recipe)`, with a path, a dict or a Recipe.
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ _WHERE = {
     "open_bundle": "loadgen.bundle",
     "Result": "loadgen.sweep",
     "arun": "loadgen.sweep",
-    "run": "loadgen.sweep",
 }
 
 
@@ -27,12 +28,33 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            return version("loadgen")
-        except PackageNotFoundError:  # a source tree that is not installed
-            return "0+unknown"
+        return _version()
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("loadgen")
+    except PackageNotFoundError:  # a source tree that is not installed
+        return "0+unknown"
+
+
+class _Package(ModuleType):
+    """`loadgen.run` is the function, also once the module loadgen/run.py has been imported and would take the name."""
+
+    @property
+    def run(self) -> Any:
+        from loadgen.sweep import run
+
+        return run
+
+    @run.setter
+    def run(self, module: Any) -> None:
+        """The import system's: `from loadgen.run import …` finds the module without it."""
+
+
+sys.modules[__name__].__class__ = _Package

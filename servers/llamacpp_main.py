@@ -12,6 +12,7 @@ def serve(weights: str, port: int, name: str) -> None:
     settings.model_alias = {name}
     settings.hostnames = ["127.0.0.1"]
     settings.port = port
+    settings.cpuparams.n_threads = 1  # its threads spin while they wait: with one a core, the client would starve it
     settings.n_parallel = 4
     settings.n_ctx = 4 * 2048
     settings.endpoint_metrics = True

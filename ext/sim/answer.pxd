@@ -1,11 +1,10 @@
 """Answers, a step at a time: each step is one write, and says when the next is due."""
 from libc.stdint cimport int64_t, uint8_t
 
-from sim.connection cimport SENT_ALL, SENT_LATER, SENT_NEVER, conn_keep, conn_send, stamp
+from sim.connection cimport SENT_ALL, SENT_NEVER, conn_keep, conn_send, conn_shut, stamp
 from sim.ending cimport conn_answered, conn_lost, keep_instants, request_end
-from sim.connection cimport conn_shut
-from sim.faults cimport FAULT_ERROR_EVENT, FAULT_NO_DONE, FAULT_NONE, FAULT_NOT_JSON, FAULT_RESET, FAULT_SLOW_HEAD
-from sim.faults cimport FAULT_STALL, FAULT_TRUNCATED
+from sim.faults cimport FAULT_ERROR_EVENT, FAULT_NOT_JSON, FAULT_NO_DONE, FAULT_RESET, FAULT_SLOW_HEAD, FAULT_STALL
+from sim.faults cimport FAULT_TRUNCATED
 from sim.lateness cimport note_token
 from sim.message cimport Facts, Template, put_chunk, put_template
 from sim.posix cimport EAGAIN, EINTR, MSG_NOSIGNAL, errno, send
@@ -174,8 +173,10 @@ cdef inline int64_t slow_begin(Server* server, Conn* conn, uint8_t after_head) n
 
 cdef inline int64_t slow_step(Server* server, Conn* conn) noexcept nogil:
     cdef size_t n = conn.request.out.n - conn.request.out_sent
-    cdef ssize_t n_sent = send(
-        conn.fd, conn.request.out.at + conn.request.out_sent, n if n < SLOW_HEAD_BYTES else SLOW_HEAD_BYTES, MSG_NOSIGNAL)
+    cdef ssize_t n_sent
+    if n > SLOW_HEAD_BYTES:
+        n = SLOW_HEAD_BYTES
+    n_sent = send(conn.fd, conn.request.out.at + conn.request.out_sent, n, MSG_NOSIGNAL)
     if n_sent < 0 and errno != EAGAIN and errno != EINTR:
         conn_lost(server, conn)
         return NO_MORE

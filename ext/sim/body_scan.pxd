@@ -4,7 +4,7 @@ The body is eaten as it comes, cut anywhere. Fields count only where they belong
 `stream_options`): what a prompt says about them does not. A prompt's tokens are estimated as its words, parted by white
 space; a prompt given as token ids counts each id.
 """
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp
 
 cdef enum:

@@ -4,15 +4,15 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from sim.head cimport head_begin
-from sim.posix cimport EAGAIN, EINTR, EPOLL_CTL_ADD, EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_NOSIGNAL, SO_LINGER
-from sim.posix cimport SOL_SOCKET, close, epoll_ctl, epoll_event, errno, linger, monotonic_ns, realtime_ns, send
+from sim.posix cimport EAGAIN, EINTR, EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLL_CTL_ADD, MSG_NOSIGNAL, SOL_SOCKET
+from sim.posix cimport SO_LINGER, close, epoll_ctl, epoll_event, errno, linger, monotonic_ns, realtime_ns, send
 from sim.posix cimport setsockopt
-from sim.state cimport CONN_CLOSED, CONN_HEAD, CONN_TIMED, NO_FD, Conn, Server
+from sim.state cimport CONN_CLOSED, CONN_HEAD, CONN_TIMED, NO_FD, Conn, Request, Server
 from sim.text cimport Buffer, put_bytes
 from sim.timers cimport Timer, timers_push
 
 cdef enum:
-    CLOCK_GRAIN_NS = 1000   # a smaller change of the clocks' offset is noise of the reading, and would make instants uneven
+    CLOCK_GRAIN_NS = 1000   # a smaller change of the clocks' offset is noise, and would make instants uneven
 
 cdef enum Sent:
     SENT_ALL = 0
@@ -27,8 +27,8 @@ cdef inline int64_t read_clocks(Server* server) noexcept nogil:
     """
     cdef int64_t before_ns = monotonic_ns(), unix_ns = realtime_ns(), after_ns = monotonic_ns()
     cdef int64_t offset_ns = unix_ns - before_ns - (after_ns - before_ns) // 2
-    cdef int64_t change_ns = offset_ns - server.unix_offset_ns
-    if server.unix_offset_ns == 0 or after_ns - before_ns < CLOCK_GRAIN_NS < (change_ns if change_ns > 0 else -change_ns):
+    cdef bint differs = not -CLOCK_GRAIN_NS < offset_ns - server.unix_offset_ns < CLOCK_GRAIN_NS
+    if server.unix_offset_ns == 0 or (differs and after_ns - before_ns < CLOCK_GRAIN_NS):
         server.unix_offset_ns = offset_ns
     if after_ns > server.now_ns:
         server.now_ns = after_ns
@@ -98,17 +98,18 @@ cdef inline void conn_schedule(Server* server, Conn* conn) noexcept nogil:
 
 cdef inline int conn_flush(Conn* conn) noexcept nogil:
     """Offer the kernel what waits. Returns a Sent."""
+    cdef Request* request = conn.request
     cdef ssize_t n
-    while conn.request.out_sent < conn.request.out.n:
-        n = send(conn.fd, conn.request.out.at + conn.request.out_sent, conn.request.out.n - conn.request.out_sent, MSG_NOSIGNAL)
+    while request.out_sent < request.out.n:
+        n = send(conn.fd, request.out.at + request.out_sent, request.out.n - request.out_sent, MSG_NOSIGNAL)
         if n >= 0:
-            conn.request.out_sent += <size_t>n
+            request.out_sent += <size_t>n
         elif errno == EAGAIN:
             conn.is_blocked = 1
             return SENT_LATER
         elif errno != EINTR:
             return SENT_NEVER
-    conn.request.out.n = conn.request.out_sent = 0
+    request.out.n = request.out_sent = 0
     conn.is_blocked = 0
     return SENT_ALL
 

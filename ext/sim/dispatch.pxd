@@ -6,17 +6,17 @@ from sim.answer cimport NO_FAULT_AT, NO_MORE, deliver, put_whole_head
 from sim.body_scan cimport SCAN_NOT_SAID, BodyScan, body_scan_is_object
 from sim.connection cimport conn_schedule
 from sim.draw cimport draw_whole, rng_seed, rng_uniform
-from sim.faults cimport FAULT_404, FAULT_BAD_BODY, FAULT_CLOSE, FAULT_ERROR_EVENT, FAULT_NONE, FAULT_NOT_JSON, FAULT_RESET
-from sim.faults cimport FAULT_ROLE_ONLY, FAULT_STALL, FAULT_TRUNCATED, N_FAULTS, N_REFUSALS, fault_of_name
+from sim.faults cimport FAULT_404, FAULT_BAD_BODY, FAULT_CLOSE, FAULT_ERROR_EVENT, FAULT_NONE, FAULT_NOT_JSON
+from sim.faults cimport FAULT_RESET, FAULT_ROLE_ONLY, FAULT_STALL, FAULT_TRUNCATED, N_FAULTS, N_REFUSALS
+from sim.faults cimport fault_of_name
 from sim.head cimport METHOD_HEAD
 from sim.message cimport CREATED_DIGITS, ID_DIGITS
 from sim.metrics cimport put_metrics
 from sim.posix cimport NS_PER_S
 from sim.slots cimport slot_ask
-from sim.state cimport FAMILY_OLLAMA, FAMILY_OPENAI, OP_EMBEDDINGS, OP_FIXED, OP_METRICS, OP_OLLAMA_CHAT
-from sim.state cimport OP_OLLAMA_EMBED, OP_OLLAMA_GENERATE, PAGE_BAD_METHOD, PAGE_NOT_FOUND, PAGE_NO_SUCH_FAULT, Conn, Page, Route, Server
+from sim.state cimport FAMILY_OLLAMA, OP_EMBEDDINGS, OP_FIXED, OP_METRICS, OP_OLLAMA_EMBED, PAGE_BAD_METHOD
+from sim.state cimport PAGE_NOT_FOUND, PAGE_NO_SUCH_FAULT, Conn, Page, Route, Server
 from sim.text cimport put_bytes, put_text, write_decimal
-
 
 cdef enum:
     MOST_TOKENS = 1_000_000 # of one answer, whatever is asked

@@ -4,7 +4,7 @@ from sim.faults cimport FAULT_CLOSE, FAULT_NONE, FAULT_SLOW_HEAD, fault_name
 from sim.head cimport head_begin
 from sim.log cimport PAGE_TOKENS, log_give_back, log_line, log_take_page
 from sim.slots cimport slot_release
-from sim.state cimport CONN_FLUSHING, CONN_HEAD, Conn, Server
+from sim.state cimport CONN_FLUSHING, CONN_HEAD, Conn, Request, Server
 
 
 cdef inline void keep_instants(Server* server, Conn* conn, long written_unix_ns, long due_unix_ns) noexcept nogil:
@@ -36,17 +36,18 @@ cdef inline const char* outcome_of(Server* server, const Conn* conn, bint is_who
 cdef inline void request_end(Server* server, Conn* conn, bint is_whole) noexcept nogil:
     """is_whole: all of the answer was handed to the kernel, or waits for it to take it."""
     cdef const char* outcome
+    cdef Request* request = conn.request
     conn.generation += 1
-    if conn.request.is_counted:
-        conn.request.is_counted = 0
+    if request.is_counted:
+        request.is_counted = 0
         outcome = outcome_of(server, conn, is_whole)
         if server.logs:
             log_line(
-                &server.log, conn.request.head.request_id, <size_t>conn.request.head.n_request_id, conn.request.received_unix_ns,
-                conn.request.first_page, outcome,
+                &server.log, request.head.request_id, <size_t>request.head.n_request_id, request.received_unix_ns,
+                request.first_page, outcome,
             )
-            log_give_back(&server.log, conn.request.first_page, conn.last_page)
-            conn.request.first_page = conn.last_page = NULL
+            log_give_back(&server.log, request.first_page, conn.last_page)
+            request.first_page = conn.last_page = NULL
     slot_release(server, conn)
 
 

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memcpy
 
 from sim.body_scan cimport body_scan_begin, body_scan_feed
-from sim.head cimport HEAD_BYTES, LINE_BYTES, head_line
+from sim.head cimport HEAD_BYTES, LINE_BYTES, Head, head_line
 from sim.state cimport CONN_BODY, CONN_CHUNK_BODY, CONN_CHUNK_END, CONN_CHUNK_SIZE, CONN_HEAD, CONN_READY
 from sim.state cimport CONN_TRAILER, Conn
 
@@ -53,7 +53,7 @@ cdef inline void eat_line(Conn* conn, const uint8_t* line, size_t n) noexcept no
 
 
 cdef inline size_t feed_line(Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
-    """Eat up to the next line end. A line that is whole in `data` is read where it lies; one that is cut is put together."""
+    """Eat up to the next line end. A line whole in `data` is read where it lies, one that is cut is put together."""
     cdef const uint8_t* end = <const uint8_t*>memchr(data, c'\n', n)
     cdef size_t n_piece = <size_t>(end - data) if end != NULL else n
     cdef size_t n_kept
@@ -84,9 +84,10 @@ cdef inline size_t feed_body(Conn* conn, const uint8_t* data, size_t n) noexcept
 
 
 cdef inline size_t feed_request(Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
-    """Eat until the request is whole (CONN_READY), broken, or the data are at their end. Returns how many were eaten."""
+    """Eat until the request is whole (CONN_READY) or broken, or the data end. Returns how many bytes were eaten."""
     cdef size_t n_used = 0
-    while n_used < n and conn.state != CONN_READY and not conn.request.head.broken and conn.request.head.n_bytes < HEAD_BYTES:
+    cdef const Head* head = &conn.request.head
+    while n_used < n and conn.state != CONN_READY and not head.broken and head.n_bytes < HEAD_BYTES:
         if conn.state == CONN_BODY or conn.state == CONN_CHUNK_BODY:
             n_used += feed_body(conn, data + n_used, n - n_used)
         else:

@@ -1,10 +1,11 @@
-"""The log: one JSON line a request. Token instants are kept in pages from a pool; lines are put together when a request ends
-and written in large pieces by a thread of its own, so that a slow disk never delays a token.
+"""The log: one JSON line a request. Token instants are kept in pages from a pool; lines are put together when a request
+ends and written in large pieces by a thread of its own, so that a slow disk never delays a token.
 """
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport abort, malloc
 
-from sim.posix cimport EINTR, __ATOMIC_ACQUIRE, __ATOMIC_RELEASE, __atomic_load_n, __atomic_store_n, errno, read, write
+from sim.posix cimport EINTR, __ATOMIC_ACQUIRE, __ATOMIC_RELEASE, __atomic_load_n, __atomic_store_n, errno, read
+from sim.posix cimport write
 from sim.text cimport Buffer, buffer_reserve, put_bytes, put_decimal, put_text
 
 cdef enum:
@@ -127,7 +128,7 @@ cdef inline void write_all(Log* log, const Buffer* buffer) noexcept nogil:
 
 
 cdef inline void log_write_until_end(Log* log) noexcept nogil:
-    """The writer thread's whole life. After the end the loop's own buffer is written too: the loop has stopped by then."""
+    """The writer thread's whole life. At the end the loop has stopped, and its own buffer is written too."""
     cdef uint64_t count
     while True:
         if read(log.wake_fd, &count, 8) < 0 and errno != EINTR:

@@ -2,16 +2,17 @@
 from libc.stdint cimport int64_t, uint32_t, uint8_t
 
 from sim.answer cimport NO_MORE, answer_step
-from sim.connection cimport SENT_ALL, SENT_NEVER, conn_flush, conn_open, conn_schedule, conn_send, conn_shut, read_clocks
+from sim.connection cimport SENT_ALL, SENT_NEVER, conn_flush, conn_open, conn_schedule, conn_send, read_clocks
 from sim.dispatch cimport dispatch, say_page
 from sim.ending cimport conn_answered, conn_lost
-from sim.head cimport HEAD_BYTES
+from sim.faults cimport FAULT_NONE
+from sim.head cimport HEAD_BYTES, Head
 from sim.intake cimport feed_request
 from sim.log cimport LOG_EVERY_NS, log_turn
 from sim.posix cimport EAGAIN, ECONNABORTED, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, SOCK_CLOEXEC
 from sim.posix cimport SOCK_NONBLOCK, accept4, epoll_event, errno, recv, wait_for_events
-from sim.state cimport CONN_CHUNK_END, CONN_CLOSED, CONN_FLUSHING, CONN_HEAD, CONN_READY, CONN_TIMED, CONN_TRAILER
-from sim.state cimport PAGE_BAD_REQUEST, PAGE_HEAD_TOO_LONG, PHASE_HEAD, READ_BYTES, Conn, Server
+from sim.state cimport CONN_CLOSED, CONN_FLUSHING, CONN_HEAD, CONN_READY, CONN_TIMED, CONN_TRAILER, PAGE_BAD_REQUEST
+from sim.state cimport PAGE_HEAD_TOO_LONG, READ_BYTES, Conn, Request, Server
 from sim.text cimport put_bytes
 from sim.timers cimport Timer, timers_drop_first, timers_replace_first
 
@@ -36,15 +37,22 @@ cdef inline void keep_early(Conn* conn, const uint8_t* data, size_t n) noexcept 
 cdef inline size_t eat(Server* server, Conn* conn, const uint8_t* data, size_t n) noexcept nogil:
     """Feed the request and answer it if it is whole. Returns how many bytes were eaten."""
     cdef size_t n_used = feed_request(conn, data, n)
-    if conn.request.head.broken or conn.request.head.n_bytes >= HEAD_BYTES:
+    cdef Head* head = &conn.request.head
+    if head.broken or head.n_bytes >= HEAD_BYTES:
         conn.closes = 1
-        conn.fault = 0
-        say_page(server, conn, &server.pages[<int>(PAGE_BAD_REQUEST if conn.request.head.broken else PAGE_HEAD_TOO_LONG)], False)
+        conn.fault = FAULT_NONE
+        say_page(server, conn, &server.pages[<int>(PAGE_BAD_REQUEST if head.broken else PAGE_HEAD_TOO_LONG)], False)
         return n
-    if conn.request.head.wants_continue and conn.state != CONN_HEAD:
-        conn.request.head.wants_continue = 0
+    if head.wants_continue and conn.state != CONN_HEAD:
+        head.wants_continue = 0
         conn_send(server, conn, b"HTTP/1.1 100 Continue\r\n\r\n", 25)
     return n_used
+
+
+cdef inline void eat_early(Server* server, Conn* conn) noexcept nogil:
+    cdef Request* request = conn.request
+    request.early_used += eat(
+        server, conn, request.early.at + request.early_used, request.early.n - request.early_used)
 
 
 cdef inline bint read_more(Server* server, Conn* conn) noexcept nogil:
@@ -72,7 +80,7 @@ cdef inline void pump(Server* server, Conn* conn) noexcept nogil:
             read_clocks(server)
             dispatch(server, conn)
         elif conn.request.early_used < conn.request.early.n:
-            conn.request.early_used += eat(server, conn, conn.request.early.at + conn.request.early_used, conn.request.early.n - conn.request.early_used)
+            eat_early(server, conn)
         elif not conn.readable or not read_more(server, conn):
             return
 

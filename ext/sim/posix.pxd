@@ -85,7 +85,7 @@ cdef inline int64_t monotonic_ns() noexcept nogil:
 
 
 cdef inline int wait_for_events(int epoll_fd, epoll_event* events, int n_events, int64_t timeout_ns) noexcept nogil:
-    """epoll_pwait2 to the nanosecond; whole milliseconds, rounded down, on kernels before 5.11. timeout_ns < 0: for ever.
+    """epoll_pwait2, to the nanosecond; timeout_ns < 0: for ever. Whole milliseconds, rounded down, before Linux 5.11.
 
     Rounded down the caller comes back early and waits again with 0: a short spin, but no token is late for it.
     """

@@ -1,5 +1,5 @@
 """What the server knows: settings, a connection, itself."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
 from sim.body_scan cimport BodyScan
 from sim.draw cimport Draw, Rng

@@ -1,5 +1,5 @@
 """Bytes that are put together: a buffer that grows, numbers in decimal, chunk sizes in hexadecimal, ISO instants."""
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t, uint8_t
 from libc.stdlib cimport abort, realloc
 from libc.string cimport memcpy
 

@@ -1,7 +1,7 @@
-"""What is due next: a heap with four children a node, its entries 16 bytes, so that the children of a node share a cache line.
+"""What is due next: a heap with four children a node, 16 bytes an entry, so that a node's children share a cache line.
 
-A heap and not a wheel: tokens leave in the order and at the instant they are due, with no grain. An entry whose generation
-is no longer its connection's is stale; it is dropped when it comes up, so nothing is ever searched for.
+A heap and not a wheel: tokens leave in the order and at the instant they are due, with no grain. An entry whose
+generation is no longer its connection's is stale; it is dropped when it comes up, so nothing is ever searched for.
 """
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport abort, realloc

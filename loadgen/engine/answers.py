@@ -21,6 +21,7 @@ LIMIT_BYTES = 16 << 20
 
 ERROR_BODY_BYTES = 64 << 10
 
+_BLANKS = re.compile(r"[\x00-\x20\x7f]+")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _CONTEXT_LENGTH = re.compile(r"context[ _](?:length|window|size)|maximum model length", re.IGNORECASE)
 _FINISH = {
@@ -164,7 +165,7 @@ def clip_error(text: str) -> bytes:
 
 
 def _clip(text: str) -> str:
-    return " ".join(text.split())
+    return _BLANKS.sub(" ", text).strip(" ")
 
 
 class EventCutter:
@@ -298,14 +299,21 @@ class LineReader(Reader):
     """Ollama's stream, a JSON object a line, or its one object."""
 
     cutter: LineCutter = field(default_factory=LineCutter)
+    is_done: bool = False
 
     def feed(self, text: bytes) -> None:
         for line in self.cutter.feed(text):
-            read_ollama(self.facts, parse_json(line))
+            self._take(line)
 
     def end(self) -> None:
         for line in self.cutter.rest():
-            read_ollama(self.facts, parse_json(line))
+            self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        if not self.is_done:
+            document = parse_json(line)
+            read_ollama(self.facts, document)
+            self.is_done = document.get("done") is True
 
 
 @dataclass

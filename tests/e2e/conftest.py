@@ -27,7 +27,7 @@ slo: [p99_ttft < 10 s, success_ratio >= 99 %]
 def environment(**more: str) -> dict[str, str]:
     """Like a user's, with loadgen found whether it is installed or not."""
     kept = {name: value for name, value in os.environ.items() if name != "LOADGEN_TRACEBACK"}
-    return {**kept, "PYTHONPATH": str(ROOT), "MPLCONFIGDIR": str(ROOT / ".pytest_cache"), **more}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -107,7 +107,7 @@ def test_killed_run_loses_little_and_can_be_reported_and_verified(
 
     verified = run("verify", bundle.name)
     assert verified.returncode == 1
-    assert "running" in verified.stdout
+    assert "was killed" in verified.stdout
 
     reported = run("report", bundle.name)
     assert reported.returncode == 0, reported.stderr

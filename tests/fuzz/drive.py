@@ -1,4 +1,4 @@
-"""Fuzz the wire parsers for a number of seconds: drive.py FOLDER_OF_THE_MODULE SECONDS. Exit code 1 where one breaks its invariant."""
+"""Fuzz the wire parsers: drive.py FOLDER_OF_THE_MODULE SECONDS. Exit code 1 where one breaks its invariant."""
 
 import sys
 import time

@@ -4,14 +4,15 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 HTTP1 = [
     OK + b"Content-Length: 5\r\nConnection: keep-alive, x\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\n",
-    OK
-    + b'Transfer-Encoding: chunked\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n5;a="b\\""\r\nhello\r\n0\r\nA: b\r\n\r\n',
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 429 Slow\nRetry-After: 7\nContent-Type: application/json\nContent-Length: 2, 2\n\n{}",
+    OK + b"Transfer-Encoding: chunked\r\nContent-Type: text/event-stream; a=b\r\n\r\n"
+    b'5;a="b\\""\r\nhello\r\n0\r\nA: b\r\n\r\n',
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 429 Slow\nRetry-After: 7\nContent-Type: text/html\n"
+    b"Content-Length: 2, 2\n\n{}",
     b"HTTP/1.0 200 OK\r\nContent-Encoding: identity\r\n\r\nuntil the end",
     b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n",
 ]
 SSE = [
-    b'\xef\xbb\xbf: hi\ndata: {"choices":[{"delta":{"content":"a\\u00e9\\ud83d\\ude00"},"finish_reason":null}]}\n\ndata: [DONE]\n\n',
+    b'\xef\xbb\xbf: hi\ndata: {"choices":[{"delta":{"content":"\\u00e9\\ud83d\\ude00"},"finish_reason":null}]}\n\n',
     b'data: {"choices":[],"usage":{"prompt_tokens":5,\r\ndata: "completion_tokens":1.2e1}}\r\n\r\ndata:[DONE]\r\r',
     b'event: error\ndata: {"error":{"message":"maximum context length is 9","code":"context_length_exceeded"}}\n\n',
     b"event: error\ndata: upstream is away\ndata\n\nid: 1\nretry: 2\n\n",

@@ -29,7 +29,7 @@ class Exchange:
 
 @dataclass
 class Recorder:
-    """url: where the proxy listens. exchanges: by X-Request-Id ("" without one), in the order in which answers began."""
+    """url: where the proxy listens. exchanges: by X-Request-Id ("" without one), as answers began."""
 
     url: str = ""
     exchanges: dict[str, list[Exchange]] = field(default_factory=lambda: defaultdict(list))

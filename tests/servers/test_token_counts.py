@@ -62,7 +62,14 @@ def recipe_for(dialect: Dialect, url: str, model: str, engine: str) -> dict[str,
             "output_tokens": 16,
             "options": {"temperature": 0},
         },
-        "load": {"concurrency": 3, "requests": N_REQUESTS, "warmup_s": 0, "engine": engine, "timeout_s": 120},
+        "load": {
+            "concurrency": 3,
+            "requests": N_REQUESTS,
+            "warmup_s": 0,
+            "engine": engine,
+            "timeout_s": 240,  # a busy machine is slow, and that is not what is tested here
+            "give_up_s": 240,
+        },
     }
 
 

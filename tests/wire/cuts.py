@@ -1,6 +1,7 @@
 """The ways in which a network may cut the same bytes into reads."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 
 def every_cut(whole: bytes) -> Iterator[list[bytes]]:
@@ -15,4 +16,4 @@ def every_cut(whole: bytes) -> Iterator[list[bytes]]:
 def cut_at(whole: bytes, places: list[int]) -> list[bytes]:
     """Cut at those places, taken modulo the length."""
     edges = sorted({0, len(whole), *(place % (len(whole) + 1) for place in places)})
-    return [whole[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [whole[start:end] for start, end in pairwise(edges)]

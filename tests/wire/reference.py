@@ -113,7 +113,7 @@ def _content_kind(fields: dict[str, list[bytes]]) -> str:
         return "sse"
     if name in NDJSON_TYPES:
         return "ndjson"
-    if name == "application/json" or name.endswith("+json") and len(name) <= 32:
+    if name == "application/json" or (name.endswith("+json") and len(name) <= 32):
         return "json"
     return "html" if name == "text/html" else "other"
 
@@ -161,13 +161,13 @@ def _read_chunks(response: Response) -> None:
         if n_bytes == 0:
             break
         response.take(n_bytes)
-        if response.line() or response.has_bare_feed and not has_bare_feed:
+        if response.line() or (response.has_bare_feed and not has_bare_feed):
             raise Refused
     _read_fields(response)
 
 
 def sse(data: bytes) -> tuple[list[tuple[bytes, bool]], bool]:
-    """The events that are complete, each with its data and whether its type is error, and whether more data is pending."""
+    """The events that are complete, as (data, whether the type is error), and whether more data is pending."""
     events: list[tuple[bytes, bool]] = []
     pending: list[bytes] = []
     event_type = b""

@@ -34,11 +34,9 @@ STREAM = events(chunk(None), chunk("Hel"), chunk("lo", "stop"), USAGE, b"[DONE]"
 OLLAMA = lines(
     {"model": "m", "message": {"role": "assistant", "content": "Hel"}, "done": False},
     {"model": "m", "message": {"role": "assistant", "content": "lo"}, "done": False},
-    {
-        **{"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"},
-        **{"total_duration": 9, "load_duration": 1, "prompt_eval_count": 5, "prompt_eval_duration": 2},
-        **{"eval_count": 2, "eval_duration": 6},
-    },
+    {"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
+    | {"total_duration": 9, "load_duration": 1, "prompt_eval_count": 5, "prompt_eval_duration": 2}
+    | {"eval_count": 2, "eval_duration": 6},
 )
 
 
@@ -193,8 +191,9 @@ def test_an_error_stays_known_when_more_events_follow(probe: Any) -> None:
 
 CONTEXT = [
     '{"error":{"message":"no","type":"invalid_request_error","code":"context_length_exceeded"}}',
-    '{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it","type":"exceed_context_size_error"}}',
-    '{"object":"error","message":"This model\'s maximum context length is 2048 tokens.","type":"BadRequestError","code":400}',
+    '{"error":{"code":400,"message":"the request exceeds the available context size","type":"invalid_request"}}',
+    '{"error":{"code":400,"message":"try increasing it","type":"exceed_context_size_error"}}',
+    '{"object":"error","message":"This model\'s maximum context length is 2048 tokens.","code":400}',
     '{"error":"the input length exceeds the context length"}',
     '{"error":{"message":"' + "x" * 500 + ' Context\\u0020Window is too small"}}',
     '{"error":{"message":"The decoder prompt is longer than the maximum model length of 2048."}}',

@@ -23,7 +23,7 @@ TEXTS = {
     "an unfinished character": (b"ab\xe6\x97", b"ab"),
     "exactly as long as a record holds": (b"x" * 108, b"x" * 108),
     "longer": (b"x" * 109, b"x" * 108),
-    "a character across the limit": ("x".encode() * 107 + "éy".encode(), b"x" * 107),
+    "a character across the limit": (b"x" * 107 + "éy".encode(), b"x" * 107),
     "a blank across the limit": (b"x" * 107 + b" yz", b"x" * 107),
 }
 

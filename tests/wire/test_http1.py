@@ -259,7 +259,7 @@ def test_generated_responses_read_as_the_reference_says(
     assert without_reason(read(cut_at(response, places), head=head, eof=True)) == expected
 
 
-@given(response=st.sampled_from([response for response in GOOD.values()]), data=st.data())
+@given(response=st.sampled_from(list(GOOD.values())), data=st.data())
 @settings(max_examples=400, deadline=None)
 def test_a_damaged_response_reads_the_same_however_it_is_cut(read: Any, response: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(response) - 1))

@@ -107,7 +107,7 @@ class Scribe:
 
 
 def settled(document: dict[str, Any]) -> dict[str, Any]:
-    """Without what two readers may rightly see in two ways: the last of several that say the same thing in other words."""
+    """Without what two readers may see in two ways: the last of several members that say the same thing."""
     kept = dict(document)
     error = kept.get("error")
     if isinstance(error, dict) and isinstance(error.get("code"), str) and isinstance(error.get("type"), str):

@@ -7,7 +7,10 @@ from synthetic_runs import Shape, make_bundle, make_sweep
 
 from loadgen.report.capacity import best_ceiling, recommendation, saturation
 from loadgen.report.facts import facts_of
+from loadgen.report.identity import what_was_run
+from loadgen.report.load_axes import pens_of, spaced
 from loadgen.report.points import Sweep, sweep_of
+from loadgen.report.sweep_page import sweep_page
 from loadgen.report.sweep_report import sweep_json
 
 LOADS = [1, 4, 8, 16]
@@ -178,3 +181,38 @@ def test_ids_past_999_come_after_those_before(tmp_path) -> None:
 def test_a_sweep_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="one run at least"):
         sweep_of([])
+
+
+def test_the_first_run_of_a_sweep_cannot_name_itself_and_is_still_of_it(tmp_path) -> None:
+    """Its id is not known yet when its bundle is opened: first_id is null there."""
+    first = make_bundle(tmp_path, replace(SHORT, clients=1, sweep={"point": 0, "n_points": 3, "first_id": None}))
+    second = make_bundle(tmp_path, replace(SHORT, clients=4, sweep={"point": 1, "n_points": 3, "first_id": first.id}))
+    sweep = swept([first, second])
+    assert sweep.n_planned == 3
+    page = sweep_page(sweep, recommendation(sweep), [])
+    assert "The sweep ended early: 2 of its 3 points were run." in page
+    assert f"point 1 of 3, first {first.id}" in "\n".join(what_was_run(sweep.first))
+
+
+@pytest.mark.parametrize(
+    ("loads", "kept"),
+    [
+        ([1, 2, 4, 8, 16, 32], [1, 2, 4, 8, 16, 32]),
+        ([4], [4]),
+        ([0, 1, 2], [0, 1, 2]),
+        ([100, 101, 200], [100, 200]),
+    ],
+)
+def test_words_at_the_loads_stay_apart(loads: list[int], kept: list[int]) -> None:
+    assert spaced(loads) == kept
+
+
+def test_a_hundred_loads_have_few_words() -> None:
+    assert len(spaced(list(range(1, 101)))) <= 17
+
+
+def test_no_two_lines_of_a_large_grid_look_alike(tmp_path) -> None:
+    bundles = [make_bundle(tmp_path, replace(SHORT, clients=n, n_tokens=m)) for m in range(4, 16) for n in (1, 2)]
+    pens = pens_of(swept(bundles))
+    assert len(pens) == 12
+    assert len({(pen.colour, pen.mark) for pen in pens}) == 12
