@@ -7,6 +7,7 @@ from sim.body_scan cimport SCAN_NOT_SAID, BodyScan, body_scan_begin, body_scan_f
 from sim.connection cimport read_clocks
 from sim.draw cimport Draw, Rng, draw, rng_seed
 from sim.faults cimport fault_of_name
+from sim.frame cimport MAX_TOKEN_DIGITS, frame_build
 from sim.lateness cimport lateness_at_ns
 from sim.log cimport log_more_pages, log_wake, log_write_until_end
 from sim.loop cimport serve_until_stopped
@@ -148,6 +149,8 @@ cdef class Simulator:
             if text.count(b"\0") >= MAX_PIECES:
                 raise ValueError(f"too many fields: {name}")
             template_compile(&(&dialect.stream_head)[<int>i], text, len(text))
+        for digits in range(1, MAX_TOKEN_DIGITS + 1):
+            frame_build(&dialect.frames[<int>digits], &dialect.token, digits)
 
     def add_route(self, bytes path, int operation, int family, int methods, tuple page):
         """methods: a bit each. page: (head, body) of a ready answer, (b"", b"") where the operation makes one."""

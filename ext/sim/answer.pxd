@@ -1,16 +1,17 @@
 """Answers, a step at a time: each step is one write, and says when the next is due."""
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint64_t, uint8_t
 
 from sim.connection cimport SENT_ALL, SENT_NEVER, conn_keep, conn_send, conn_shut, stamp
 from sim.ending cimport conn_answered, conn_lost, keep_instants, request_end
 from sim.faults cimport FAULT_ERROR_EVENT, FAULT_NOT_JSON, FAULT_NO_DONE, FAULT_RESET, FAULT_SLOW_HEAD, FAULT_STALL
 from sim.faults cimport FAULT_TRUNCATED
+from sim.frame cimport Frame, frame_fill
 from sim.lateness cimport note_token
 from sim.message cimport Facts, Template, put_chunk, put_template
 from sim.posix cimport EAGAIN, EINTR, MSG_NOSIGNAL, errno, send
 from sim.slots cimport gap_ns
 from sim.state cimport CONN_STALLED, PHASE_HEAD, PHASE_OPEN, PHASE_TOKENS, PHASE_WHOLE, Conn, Dialect, Server
-from sim.text cimport Buffer, put_bytes, put_decimal, put_text
+from sim.text cimport Buffer, decimal_width, put_bytes, put_decimal, put_text
 
 cdef enum:
     NO_MORE = -1                # no timer: ended, lost, stalled, or waiting for the kernel
@@ -19,17 +20,12 @@ cdef enum:
     NO_FAULT_AT = -1
 
 
-cdef inline void fill_token_facts(Server* server, Conn* conn, Facts* facts) noexcept nogil:
-    """What a token's template has; the others ask for more."""
+cdef inline void fill_facts(Server* server, Conn* conn, Facts* facts) noexcept nogil:
     facts.token = conn.n_written + 1
     facts.unix_ns = server.now_ns + server.unix_offset_ns
     facts.id_digits = conn.id_digits
     facts.created_digits = conn.created_digits
     facts.clock = &server.clock
-
-
-cdef inline void fill_facts(Server* server, Conn* conn, Facts* facts) noexcept nogil:
-    fill_token_facts(server, conn, facts)
     facts.prompt_tokens = conn.request.scan.n_words
     facts.output_tokens = conn.n_written
     facts.total_ns = server.now_ns - conn.request.received_ns
@@ -106,7 +102,7 @@ cdef inline int64_t stream_fault(Server* server, Conn* conn) noexcept nogil:
     return NO_MORE
 
 
-cdef inline int64_t token_kept(Server* server, Conn* conn, ssize_t n_sent) noexcept nogil:
+cdef inline int64_t token_kept(Server* server, Conn* conn, const Buffer* token, ssize_t n_sent) noexcept nogil:
     """The kernel took the token in part, or not at all: then it is not sent, and is tried again when there is room."""
     if n_sent < 0:
         if errno != EAGAIN and errno != EINTR:
@@ -115,26 +111,13 @@ cdef inline int64_t token_kept(Server* server, Conn* conn, ssize_t n_sent) noexc
         conn.is_blocked = 1
         server.counts.n_blocked += 1
         return NO_MORE
-    conn_keep(server, conn, server.scratch.at + n_sent, server.scratch.n - <size_t>n_sent)
+    conn_keep(server, conn, token.at + n_sent, token.n - <size_t>n_sent)
     return 0
 
 
-cdef inline int64_t token_step(Server* server, Conn* conn) noexcept nogil:
-    """One token, one write. Without a gap a token is due the instant the one before was written."""
-    cdef int64_t unix_ns, gap
-    cdef ssize_t n_sent
-    cdef Facts facts
-    if conn.n_written == conn.fault_at:
-        return stream_fault(server, conn)
-    if conn.n_written >= conn.n_tokens:
-        return stream_end(server, conn)
-    server.scratch.n = 0
-    fill_token_facts(server, conn, &facts)
-    put_chunk(&server.scratch, &server.dialects[conn.operation].token, &facts)
-    unix_ns = stamp(server)
-    n_sent = send(conn.fd, server.scratch.at, server.scratch.n, MSG_NOSIGNAL)
-    if n_sent != <ssize_t>server.scratch.n and token_kept(server, conn, n_sent) == NO_MORE:
-        return NO_MORE
+cdef inline int64_t next_token(Server* server, Conn* conn, int64_t unix_ns) noexcept nogil:
+    """A token is written: note it, and say when the next is due. Without a gap that is now."""
+    cdef int64_t gap
     note_token(&server.counts, server.now_ns - conn.due_ns)
     keep_instants(server, conn, unix_ns, conn.due_ns + server.unix_offset_ns)
     if conn.n_written == 0:
@@ -145,6 +128,25 @@ cdef inline int64_t token_step(Server* server, Conn* conn) noexcept nogil:
     gap = gap_ns(server, conn)
     conn.due_ns = conn.due_ns + gap if gap > 0 else server.now_ns
     return NO_MORE if conn.is_blocked else conn.due_ns
+
+
+cdef inline int64_t token_step(Server* server, Conn* conn) noexcept nogil:
+    """One token, one write."""
+    cdef int64_t unix_ns
+    cdef ssize_t n_sent
+    cdef Frame* frame
+    if conn.n_written == conn.fault_at:
+        return stream_fault(server, conn)
+    if conn.n_written >= conn.n_tokens:
+        return stream_end(server, conn)
+    frame = &server.dialects[conn.operation].frames[decimal_width(<uint64_t>(conn.n_written + 1))]
+    unix_ns = server.now_ns + server.unix_offset_ns
+    frame_fill(frame, conn.id_digits, conn.created_digits, conn.n_written + 1, &server.clock, unix_ns)
+    unix_ns = stamp(server)
+    n_sent = send(conn.fd, frame.chunk.at, frame.chunk.n, MSG_NOSIGNAL)
+    if n_sent != <ssize_t>frame.chunk.n and token_kept(server, conn, &frame.chunk, n_sent) == NO_MORE:
+        return NO_MORE
+    return next_token(server, conn, unix_ns)
 
 
 cdef inline int64_t open_step(Server* server, Conn* conn) noexcept nogil:

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
 from sim.body_scan cimport BodyScan
 from sim.draw cimport Draw, Rng
+from sim.frame cimport Frame
 from sim.head cimport Head
 from sim.log cimport Log, TokenPage
 from sim.message cimport Template
@@ -117,6 +118,7 @@ cdef struct Dialect:
     Template not_json
     Template whole
     Template error_body
+    Frame[8] frames         # of `token`, by the width of its number
 
 # An answer made beforehand: status line and headers, each with its line end, then the body.
 cdef struct Page:

@@ -5,6 +5,9 @@ from libc.string cimport memcpy
 
 from sim.posix cimport NS_PER_S, gmtime_r, tm
 
+cdef enum:
+    ISO_BYTES = 27
+
 cdef struct Buffer:
     uint8_t* at
     size_t n
@@ -105,11 +108,17 @@ cdef inline void iso_refresh(IsoClock* clock, long second) noexcept nogil:
     write_decimal(text + 17, parts.tm_sec, 2)
 
 
-cdef inline void put_iso(Buffer* buffer, IsoClock* clock, int64_t unix_ns) noexcept nogil:
-    """2026-01-31T23:59:59.123456Z"""
+cdef inline void write_iso(uint8_t* into, IsoClock* clock, int64_t unix_ns) noexcept nogil:
+    """2026-01-31T23:59:59.123456Z, ISO_BYTES of it."""
     if <long>(unix_ns // NS_PER_S) != clock.second:
         iso_refresh(clock, <long>(unix_ns // NS_PER_S))
-    put_bytes(buffer, clock.text, 19)
-    put_bytes(buffer, b".", 1)
-    put_padded(buffer, <uint64_t>(unix_ns % NS_PER_S // 1000), 6)
-    put_bytes(buffer, b"Z", 1)
+    memcpy(into, clock.text, 19)
+    into[19] = c'.'
+    write_decimal(into + 20, <uint64_t>(unix_ns % NS_PER_S // 1000), 6)
+    into[26] = c'Z'
+
+
+cdef inline void put_iso(Buffer* buffer, IsoClock* clock, int64_t unix_ns) noexcept nogil:
+    buffer_reserve(buffer, ISO_BYTES)
+    write_iso(buffer.at + buffer.n, clock, unix_ns)
+    buffer.n += ISO_BYTES

@@ -182,6 +182,7 @@ cdef inline int _document_ends(AnswerReader* answer) noexcept nogil:
     return WIRE_EVENT if code == WIRE_DONE else WIRE_ERROR
 
 cdef inline int _feed_ndjson(AnswerReader* answer, const uint8_t* data, size_t n_bytes, size_t* n_used) noexcept nogil:
+    """One document a line. Lines after Ollama's last count for nothing."""
     cdef Span piece
     cdef size_t n_eaten
     cdef int code
@@ -190,7 +191,7 @@ cdef inline int _feed_ndjson(AnswerReader* answer, const uint8_t* data, size_t n
         code = ndjson_feed(&answer.ndjson, data + n_used[0], n_bytes - n_used[0], &n_eaten, &piece)
         n_used[0] += n_eaten
         if code == WIRE_BODY:
-            if json_feed(&answer.json, piece.at, piece.n_bytes) == WIRE_ERROR:
+            if not answer.is_done and json_feed(&answer.json, piece.at, piece.n_bytes) == WIRE_ERROR:
                 answer.error_code = answer.json.error
                 return WIRE_ERROR
         elif code == WIRE_EVENT:

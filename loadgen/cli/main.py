@@ -33,7 +33,18 @@ def as_command(args: list[str], commands: list[str]) -> list[str]:
             return ["rerun", arg.removeprefix("--rerun="), *args[:place], *args[place + 1 :]]
     if args[0] in (*commands, "--help", "-h", "--version"):
         return args
+    if args[0].isalpha() and not Path(args[0]).exists():
+        refuse_misspelt(args[0], commands)
     return ["run", *args]
+
+
+def refuse_misspelt(word: str, commands: list[str]) -> None:
+    """Raises UsageError for what is no file, but almost a command."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, commands, n=1)
+    if near:
+        raise click.UsageError(f"{word}: no such file, and no such command; did you mean {near[0]}?")
 
 
 def overrides_of(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

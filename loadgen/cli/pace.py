@@ -10,15 +10,17 @@ from loadgen.units import s_from_ns
 RATES_OVER_S = 3.0
 """Rates are those of the last few seconds, so that a change shows."""
 
+WARM_UP, LAST_ANSWERS = "warm-up", "last answers"
+
 
 @dataclass(frozen=True)
 class Pace:
-    """One look at a run. done_ratio, left_s: None where the plan does not say when it ends."""
+    """One look at a run. done_ratio, left_s: None where the plan sets no end. stage: empty in the window."""
 
     elapsed_s: float
     done_ratio: float | None
     left_s: float | None
-    is_warming_up: bool
+    stage: str
     requests_per_s: float
     tokens_per_s: float
     errors_per_s: float
@@ -52,7 +54,7 @@ class Meter:
             elapsed_s=now.elapsed_s,
             done_ratio=done_ratio,
             left_s=now.elapsed_s * (1 - done_ratio) / done_ratio if done_ratio else None,
-            is_warming_up=self._is_warming_up(now.elapsed_s),
+            stage=self._stage(now.elapsed_s, done_ratio),
             requests_per_s=(now.n_succeeded - before.n_succeeded) / span_s,
             tokens_per_s=(now.n_tokens - before.n_tokens) / span_s,
             errors_per_s=(now.n_failed - before.n_failed) / span_s,
@@ -66,6 +68,11 @@ class Meter:
         if plan.n_requests:
             ratios.append(self._live.n_finished / plan.n_requests)
         return min(max(ratios), 1.0) if ratios else None
+
+    def _stage(self, elapsed_s: float, done_ratio: float | None) -> str:
+        if self._is_warming_up(elapsed_s):
+            return WARM_UP
+        return LAST_ANSWERS if done_ratio == 1.0 else ""
 
     def _is_warming_up(self, elapsed_s: float) -> bool:
         if self._plan.warmup_requests is not None:

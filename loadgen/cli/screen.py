@@ -78,7 +78,7 @@ def _bar(pace: Pace) -> RenderableType:
     left = f"{pace.left_s:.0f} s left" if pace.left_s is not None else ""
     grid = Table.grid(padding=(0, 1))
     bar = ProgressBar(total=1.0, completed=pace.done_ratio or 0.0, width=BAR_WIDTH)
-    grid.add_row(bar, f"{pace.elapsed_s:.0f} s", left, "warm-up" if pace.is_warming_up else "")
+    grid.add_row(bar, f"{pace.elapsed_s:.0f} s", left, pace.stage)
     return grid
 
 

@@ -30,6 +30,7 @@ class View(Watch):
         self.quiet = quiet
         self._said: set[str] = set()
         self._where = ""
+        self._is_last = True
 
     def say(self, line: str) -> None:
         if not self.quiet:
@@ -42,6 +43,7 @@ class View(Watch):
             self.say(f"note: {line}")
 
     def preparing(self, recipe: Recipe, sweep: dict[str, Any] | None) -> None:
+        self._is_last = sweep is None or sweep["point"] + 1 == sweep["n_points"]
         self._where = f"[{sweep['point'] + 1}/{sweep['n_points']}] {load_phrase(sweep['axes'])}" if sweep else ""
         if not self._where or self._where.startswith("[1/"):
             self.say(f"{recipe.name}: looking for the service, {described(recipe)}")
@@ -53,6 +55,8 @@ class View(Watch):
         if self._where:
             facts = facts_of(bundle)
             self.say(f"{self._where}: {verdict_of(facts).value}, {headline(facts) or 'nothing finished'}")
+        if self._is_last or self.stop_asked:
+            self.say("drawing the report")
 
     def stopping(self) -> None:
         """Called from a signal handler: nothing here may wait for a lock."""
@@ -98,11 +102,11 @@ def progress_line(pace: Pace, live: Live, tally: Tally) -> str:
     """12 s, 8 s left: 30.1 requests/s, 963 tokens/s, 0 failed, 4 in flight, ttft 61 / 75 ms"""
     left = f", {pace.left_s:.0f} s left" if pace.left_s is not None else ""
     waiting = f", {live.n_waiting} waiting" if live.n_waiting else ""
-    warmup = " (warm-up)" if pace.is_warming_up else ""
+    stage = f" ({pace.stage})" if pace.stage else ""
     tokens = f", {pace.tokens_per_s:,.0f} tokens/s" if live.n_tokens else ""
     latencies = "".join(f", {name} {p50} / {p99} ms" for name, p50, p99 in latencies_of(tally))
     return (
-        f"{pace.elapsed_s:.0f} s{left}{warmup}: {pace.requests_per_s:,.1f} requests/s"
+        f"{pace.elapsed_s:.0f} s{left}{stage}: {pace.requests_per_s:,.1f} requests/s"
         f"{tokens}, {live.n_failed:,} failed, {live.n_in_flight:,} in flight{waiting}{latencies}"
     )
 

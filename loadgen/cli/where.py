@@ -17,7 +17,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "~": lambda value, part: str(part) in str(value),
 }
-_CONDITION = re.compile(r"\s*(?P<name>[\w.]+)\s*(?P<op><=|>=|!=|==|=|<|>|~)\s*(?P<value>\"[^\"]*\"|'[^']*'|.*?)\s*")
+_CONDITION = re.compile(
+    r"\s*(?P<name>[\w.]+)\s*(?P<op><=|>=|!=|==|=|<|>|~)\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s'\"]\S*)\s*"
+)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _OR = re.compile(r"\s+or\s+", re.IGNORECASE)
 
@@ -50,7 +52,7 @@ def parse_where(text: str) -> Callable[[Lookup], bool]:
 
 def _condition(text: str) -> Condition:
     match = _CONDITION.fullmatch(text)
-    if match is None or not match["value"]:
+    if match is None or match["value"][0] in "=<>":
         raise RecipeError(f"--where: must read FIELD OP VALUE, such as load.concurrency>=4, got {text.strip()!r}")
     value = match["value"]
     is_quoted = value[0] in "'\"" and value[-1] == value[0] and len(value) >= 2

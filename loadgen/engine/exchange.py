@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import ssl
 from collections.abc import Callable
 
 import aiohttp
@@ -126,13 +127,12 @@ class Exchange:
 
     def _blame(self, reason: Exception) -> tuple[Outcome, str]:
         """What an exception of aiohttp's means."""
-        number = reason.errno if isinstance(reason, OSError) else None
-        said = os.strerror(number) if number else str(reason)
+        said = _words_of(reason)
         if self.traffic.connection == NEVER:
             return Outcome.CONNECT_FAILED, said
         if self.traffic.cut is Cut.BY_CLIENT or isinstance(reason, HttpProcessingError | aiohttp.ClientResponseError):
             return Outcome.PROTOCOL_ERROR, said
-        if number in (None, errno.EPIPE):
+        if not isinstance(reason, OSError) or reason.errno in (None, errno.EPIPE):
             said = "closed in the middle of the answer" if self.traffic.n_read else "closed before an answer came"
         return Outcome.RESET, said
 
@@ -172,6 +172,20 @@ class Exchange:
             *(Stamp.READ, facts.finish_reason, token_source, self.error),
         )
         return Row((due.index, *instants, *volumes, *server, *counts, *tokens, *places, *codes), self.gaps_ns)
+
+
+def _words_of(reason: Exception) -> str:
+    """What the kernel or OpenSSL said, without what Python and aiohttp put around it."""
+    inner: BaseException = reason
+    if isinstance(reason, aiohttp.ClientConnectorCertificateError):
+        inner = reason.certificate_error
+    elif isinstance(reason, aiohttp.ClientConnectorError):
+        inner = reason.os_error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return f"certificate: {inner.verify_message}"
+    if isinstance(inner, ssl.SSLError):
+        return f"TLS: {inner.reason}"
+    return os.strerror(inner.errno) if isinstance(inner, OSError) and inner.errno else str(reason)
 
 
 def _nothing() -> None:

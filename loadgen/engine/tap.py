@@ -87,7 +87,8 @@ class Tap(asyncio.Protocol):
         self._inner = inner
         self._transport = transport
         self._is_full = False  # the kernel takes nothing at the moment
-        transport.set_write_buffer_limits(high=0)  # so that pause and resume tell what the kernel has taken
+        # So low that pause and resume tell what the kernel has taken; not 0, at which TLS transports never resume.
+        transport.set_write_buffer_limits(high=1)
         transport.set_protocol(self)
         inner.connection_made(TapTransport(self, transport))
 

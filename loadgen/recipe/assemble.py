@@ -1,6 +1,7 @@
 """From a tree of plain values to a Recipe: each section by its own model, then the rules between them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -129,31 +130,34 @@ def _validated(model: type[Model], values: Any, above: Place, source: Source) ->
     try:
         return model.model_validate(values), []
     except ValidationError as error:
-        converted = _numbers_from_variables(error.errors(include_url=False), values, above, source)
+        converted = _read_as_wanted(error.errors(include_url=False), values, above, source)
         if converted is None:
             return None, list(problems_of(error, model, above, source))
     return _validated(model, converted, above, source)
 
 
-def _numbers_from_variables(errors: list[ErrorDetails], values: Any, above: Place, source: Source) -> Any | None:
-    """A variable holds text. Where a number is wanted, what it holds is read as one; None: there is nothing to read."""
+def _read_as_wanted(errors: list[ErrorDetails], values: Any, above: Place, source: Source) -> Any | None:
+    """What a variable holds is text, and what is typed after --set is read as YAML, whatever the field wants.
+
+    Returns the values with a number in the one's place and text in the other's; None where that is no help.
+    """
     converted = None
     for details in errors:
         place = place_of(details)
-        text = details["input"]
-        if (
-            details["type"] not in _NUMBER_ERRORS
-            or (*above, *place) not in source.references
-            or not isinstance(text, str)
-        ):
-            continue
-        try:
-            value = read_scalar(text)
-        except NotYaml:
-            continue
-        if isinstance(value, (int, float)):
+        value = _wanted(details, (*above, *place), source)
+        if value is not None:
             converted = with_value(values if converted is None else converted, place, value)
     return converted
+
+
+def _wanted(details: ErrorDetails, place: Place, source: Source) -> Any | None:
+    if details["type"] == "string_type" and not isinstance(details["input"], (dict, list)):
+        return source.typed.get(place)
+    if details["type"] in _NUMBER_ERRORS and place in source.references and isinstance(details["input"], str):
+        with suppress(NotYaml):
+            value = read_scalar(details["input"])
+            return value if isinstance(value, (int, float)) else None
+    return None
 
 
 def _secrets(recipe: Recipe) -> Iterator[str]:

@@ -79,8 +79,9 @@ def _build(
     if not isinstance(written, dict):
         raise RecipeError(f"{origins[()]}must be a mapping of fields, such as `service: {{kind: simulator}}`")
     written, override_problems = _overridden(_without_nulls(written), overrides, origins)
+    typed = {_place_of(name): text for name, text in overrides.items()}
     written = {"name": default_name, "target": platform.node() or "localhost", **written}
-    source, unset = Source(_beside(written, folder), origins, Variables(folder)).resolved()
+    source, unset = Source(_beside(written, folder), origins, Variables(folder), typed).resolved()
     early = [*problems, *override_problems, *unset]
     recipe, found = assemble_all(source)
     problems = _once([*early, *found])

@@ -27,11 +27,13 @@ class Source:
     """written: the tree with its `${NAME}`. tree: the same with their values. references: place -> text as written.
 
     origins: what a message begins with, by place: `recipes/chat.yaml:14: ` or `--set `.
+    typed: place -> what stood behind --set.
     """
 
     written: dict[str, Any]
     origins: Mapping[Place, str]
     variables: Variables
+    typed: Mapping[Place, str] = field(default_factory=dict)
     tree: dict[str, Any] = field(default_factory=dict)
     references: Mapping[Place, str] = field(default_factory=dict)
     values: frozenset[str] = frozenset()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from loadgen import __version__
 from loadgen.errors import RecipeError
 from loadgen.plan.model import NO_SLOT, SLOT_BYTES, Request
 from loadgen.plan.synthetic import NONCE
@@ -20,7 +21,7 @@ def request_headers(url: ServiceUrl, api_key: str | None, *own: Mapping[str, str
 
     Accept-Encoding is not among them: a compressed answer hides when its tokens came. Raises RecipeError.
     """
-    headers = {"Host": url.host_header, "User-Agent": "loadgen", _REQUEST_ID: SLOT.decode()}
+    headers = {"Host": url.host_header, "User-Agent": f"loadgen/{__version__}", _REQUEST_ID: SLOT.decode()}
     authorization = f"Bearer {api_key}" if api_key else url.authorization
     if authorization:
         headers["Authorization"] = authorization

@@ -28,9 +28,13 @@ def check_accepted(answer: Answer, asked: str, has_key: bool) -> None:
 
 def no_such_model(base: str, model: str, names: Sequence[str]) -> TargetError:
     """names: the models that there are."""
-    shown = ", ".join(names[:N_MODELS_SHOWN]) or "none"
+    return TargetError(f"{base}: has no model {model}; there are: {listed(names)}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few of them."""
     more = f" and {len(names) - N_MODELS_SHOWN} more" if len(names) > N_MODELS_SHOWN else ""
-    return TargetError(f"{base}: has no model {model}; there are: {shown}{more}")
+    return (", ".join(names[:N_MODELS_SHOWN]) or "none") + more
 
 
 def events_of(answer: Answer) -> list[Any]:

@@ -18,6 +18,7 @@ from loadgen.targets.judge import (
     check_accepted,
     check_content,
     is_one_document,
+    listed,
     no_such_model,
     withholding,
 )
@@ -88,6 +89,7 @@ class LlmTarget(ABC):
     def _prepare(self) -> Readiness:
         self._address = reach(self.url, self.service.tls)
         notes = [note for operation in range(len(self.names)) for note in self.probe(operation)]
+        notes += self._unlisted_model()
         known = {"model": self.service.model, **self.describe()}
         described = describe_service(self.url, self.service.kind, self.service.settings, **known)
         return Readiness(self._address, tuple(self.recipe.redacted(note) for note in dict.fromkeys(notes)), described)
@@ -161,8 +163,16 @@ class LlmTarget(ABC):
         if names is not None and not any(self.is_same_model(name) for name in names):
             raise no_such_model(self.url.public, self.service.model, names)
 
+    def _unlisted_model(self) -> list[str]:
+        """Some servers answer to any name with the model that they have."""
+        names = self.model_names()
+        if not names or any(self.is_same_model(name) for name in names):
+            return []
+        return [f"the server answers to {self.service.model}, but does not list it; there are: {listed(names)}"]
+
     def is_same_model(self, name: str) -> bool:
-        return name == self.service.model
+        """Ollama lists a model that was named without a tag with one."""
+        return name in (self.service.model, f"{self.service.model}:latest")
 
     def get(self, path: str) -> Any:
         """The JSON at a path; None where there is none. For what the run can do without."""

@@ -85,10 +85,6 @@ class OllamaTarget(LlmTarget):
         running = _entries(self.get(f"{self.url.path}/api/ps"))
         return None if running is None else any(self.is_same_model(str(entry.get("name"))) for entry in running)
 
-    def is_same_model(self, name: str) -> bool:
-        model = self.service.model
-        return name == model or name == f"{model}:latest"
-
     def model_names(self) -> list[str] | None:
         entries = _entries(self.get(f"{self.url.path}/api/tags"))
         return None if entries is None else [str(entry.get("name")) for entry in entries]

@@ -12,6 +12,9 @@ _PLACES = {
     "generate": "completions",
     "embeddings": "embeddings",
 }
+_OF_THE_MOMENT = frozenset(("created", "permission"))
+"""What some servers make up anew for each listing."""
+
 _VERSION_SEGMENT = re.compile(r"/v\d+[a-z0-9]*(/|$)")
 
 
@@ -70,4 +73,5 @@ class OpenAiTarget(LlmTarget):
 
     def describe(self) -> dict[str, Any]:
         entries = self._models() or []
-        return {"model_details": next((entry for entry in entries if self.is_same_model(entry["id"])), None)}
+        entry = next((entry for entry in entries if self.is_same_model(entry["id"])), None)
+        return {"model_details": entry and {name: entry[name] for name in entry.keys() - _OF_THE_MOMENT}}

@@ -23,6 +23,8 @@ STREAM_READ_S = 5.0
 
 MAX_ANSWER_BYTES = 8 << 20
 
+_WANTS_NO_TLS = "this port does not speak TLS: write http:// in service.url"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -136,8 +138,8 @@ def _connected(url: ServiceUrl, address: Address) -> socket.socket:
         return _context(address).wrap_socket(connection, server_hostname=address.server_name)
     except TimeoutError:
         connection.close()
-        reason = f"no TLS handshake within {CONNECT_TIMEOUT_S:g} s; does this port speak TLS?"
-        raise TargetError(f"{url.public}: {reason}") from None
+        slow = f"no TLS handshake within {CONNECT_TIMEOUT_S:g} s"
+        raise TargetError(f"{url.public}: {_WANTS_NO_TLS if _speaks_http(address) else slow}") from None
     except BaseException:
         connection.close()
         raise
@@ -167,6 +169,16 @@ def _speaks_tls(address: Address) -> bool:
     return True
 
 
+def _speaks_http(address: Address) -> bool:
+    """Whether the port answers a plain request; some servers keep silent when a TLS handshake is what they get."""
+    try:
+        with socket.create_connection((address.host, address.port), CONNECT_TIMEOUT_S) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return connection.recv(5) == b"HTTP/"
+    except OSError:
+        return False
+
+
 def _why_no_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
@@ -174,7 +186,7 @@ def _why_no_tls(error: ssl.SSLError) -> str:
             "or say service.tls.verify: false"
         )
     if error.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "PACKET_LENGTH_TOO_LONG"):
-        return "this port does not speak TLS: write http:// in service.url"
+        return _WANTS_NO_TLS
     return f"no TLS connection ({error.reason or error})"
 
 

@@ -74,7 +74,7 @@ def test_all_mistakes_of_a_recipe_are_a_line_each(run: Run, tmp_path: Path) -> N
     ("args", "line"),
     [
         (["none.yaml"], "none.yaml: no such file"),
-        (["lits"], "lits: no such file"),
+        (["lits"], "loadgen: lits: no such file, and no such command; did you mean list?"),
         (["list", "--jsno"], "loadgen: No such option"),
         (["run"], "loadgen: Missing argument"),
         (["run", "r.yaml", "--set", "load"], "loadgen: Invalid value for '--set'"),

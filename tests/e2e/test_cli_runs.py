@@ -7,9 +7,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import LOADGEN, Run, environment
-
-SLOW_TOKENS = "slo: [mean_itl < 1 us]"
+from conftest import LOADGEN, ROOT, Run, environment
 
 
 @pytest.fixture
@@ -83,6 +81,17 @@ def test_sweep_has_a_bundle_a_point_and_a_report_of_its_own(run: Run, short_reci
     by_folder = run("report", folder.name)
     assert by_folder.returncode == 0, by_folder.stderr
     assert f"Report: reports/{folder.name}/report.md" in by_folder.stdout
+
+
+def test_rerun_of_a_sweep_repeats_each_of_its_runs(run: Run, short_recipe: str, tmp_path: Path) -> None:
+    first = json.loads(run(short_recipe, "--set", "sweep.load.concurrency=[1, 2]", "--json").stdout)
+    again = run("rerun", f"reports/sweep_{first['first_id']}_{first['last_id']}", "--json")
+    assert again.returncode == 0, again.stderr
+    second = json.loads(again.stdout)
+    assert [point["axes"] for point in second["points"]] == [point["axes"] for point in first["points"]]
+    for point, before in zip(second["points"], first["points"], strict=True):
+        described = json.loads((tmp_path / "results" / point["benchmark_id"] / "run.json").read_text())
+        assert described["rerun_of"] == before["benchmark_id"]
 
 
 def test_sweep_of_which_no_point_holds_is_exit_code_1(run: Run, short_recipe: str) -> None:
@@ -164,6 +173,13 @@ def test_check_shows_the_request_and_sends_nothing(run: Run, tmp_path: Path) -> 
     assert "Authorization: ***" in done.stdout
     assert secret not in done.stdout + done.stderr
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_recipe_that_comes_with_the_program_can_be_checked(run: Run, recipe: Path) -> None:
+    done = run("check", str(recipe))
+    assert done.returncode == 0, done.stderr
+    assert "HTTP/1.1" in done.stdout
 
 
 def test_schema_is_json(run: Run) -> None:

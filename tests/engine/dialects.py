@@ -49,7 +49,9 @@ def completion(content: str = "hello", *, finish: str = "stop") -> bytes:
 
 def refusal(status: str, message: str, **more: Any) -> bytes:
     """An error as OpenAI's servers give it."""
-    return whole(json.dumps({"error": {"message": message, "type": "invalid_request_error", **more}}).encode(), status=status)
+    return whole(
+        json.dumps({"error": {"message": message, "type": "invalid_request_error", **more}}).encode(), status=status
+    )
 
 
 def ollama_line(content: str, **more: Any) -> bytes:

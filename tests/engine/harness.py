@@ -90,7 +90,13 @@ class Engine:
     new_loop: Callable[[], asyncio.AbstractEventLoop]
 
     def carry(
-        self, plan: Plan, script: Script, *, during: During | None = None, family: int = socket.AF_INET, early: bool = False
+        self,
+        plan: Plan,
+        script: Script,
+        *,
+        during: During | None = None,
+        family: int = socket.AF_INET,
+        early: bool = False,
     ) -> Carried:
         """Run the plan against the script, and check what must hold for every run.
 
@@ -202,8 +208,8 @@ def _check_requests(carried: Carried) -> None:
         assert record["request_bytes"] == len(raw)
 
 
-def _descriptors() -> int:
-    return sorted(os.listdir("/proc/self/fd")) if sys.platform.startswith("linux") else 0
+def _descriptors() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd")) if sys.platform.startswith("linux") else []
 
 
 def _threads() -> int:

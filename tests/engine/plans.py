@@ -106,7 +106,9 @@ def open_plan_of(when_ns: Sequence[int], **changes: Any) -> Plan:
 
 def plain_plan_of(requests: int | None = 1, **changes: Any) -> Plan:
     """GETs whose answers are counted, not read."""
-    return plan_of(requests, **{"wire": Wire.HTTP, "pool": pool_of(iter([get_request()])), "operations": (PLAIN,), **changes})
+    return plan_of(
+        requests, **{"wire": Wire.HTTP, "pool": pool_of(iter([get_request()])), "operations": (PLAIN,), **changes}
+    )
 
 
 def ollama_plan_of(requests: int | None = 1, **changes: Any) -> Plan:

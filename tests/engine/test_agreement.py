@@ -1,6 +1,6 @@
 """Both engines must read the same answers as the same records: each is the other's oracle.
 
-# Invariant: for any stream of events, framed and cut anywhere and closed anywhere, outcome, events and tokens are the same.
+# Invariant: for any stream of events, framed, cut and closed anywhere, outcome, events and tokens are the same.
 """
 
 import asyncio
@@ -22,7 +22,16 @@ from loadgen.plan.model import Plan
 from loadgen.records import Outcome
 
 SAME = (
-    *("outcome", "n_events", "n_gaps", "prompt_tokens", "output_tokens", "token_source", "finish_reason", "http_status"),
+    *(
+        "outcome",
+        "n_events",
+        "n_gaps",
+        "prompt_tokens",
+        "output_tokens",
+        "token_source",
+        "finish_reason",
+        "http_status",
+    ),
     *("server_total_ns", "server_load_ns", "server_prompt_eval_ns", "server_eval_ns", "error", "payload", "phase"),
 )
 IN_THEIR_OWN_WORDS = {
@@ -155,7 +164,10 @@ def _hold_together(folder: Path, plan: Plan, said: list[tuple[list[bytes], bool]
 
 
 together = settings(
-    max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -77,7 +77,11 @@ def test_lf_only_line_ends_are_taken_or_refused_but_never_waited_for(engine: Eng
 
 def test_chunks_with_extensions_and_trailers_are_the_body(engine: Engine) -> None:
     events = b"".join(chat_events(2))
-    body = f"{len(events):X};name=value;other=\"a b\"\r\n".encode() + events + b"\r\n0;last\r\nX-Checksum: 1\r\nX-B: 2\r\n\r\n"
+    body = (
+        f'{len(events):X};name=value;other="a b"\r\n'.encode()
+        + events
+        + b"\r\n0;last\r\nX-Checksum: 1\r\nX-B: 2\r\n\r\n"
+    )
     carried = engine.carry(plan_of(2), each(say(chunked_head() + body)))
     assert carried.outcomes == ["ok", "ok"]
     assert carried.records["n_events"].tolist() == [2, 2]

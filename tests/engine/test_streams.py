@@ -7,7 +7,19 @@ import pytest
 from dialects import DONE, OLLAMA_END, chat_events, chat_stream, completion, delta, event, ollama_line, usage
 from harness import Engine, until
 from plans import EMBEDDINGS, ollama_plan_of, plan_of
-from scripted import LAST_CHUNK, Asked, Peer, ScriptedServer, chunk, chunked, chunked_head, each, say, say_and_close, whole
+from scripted import (
+    LAST_CHUNK,
+    Asked,
+    Peer,
+    ScriptedServer,
+    chunk,
+    chunked,
+    chunked_head,
+    each,
+    say,
+    say_and_close,
+    whole,
+)
 
 from loadgen.engine.contract import Live
 from loadgen.records import NEVER, FinishReason, TokenSource
@@ -76,7 +88,9 @@ def test_a_role_an_empty_delta_and_a_null_content_are_not_content(engine: Engine
 
 
 def test_a_completions_stream_has_its_text_in_the_choice(engine: Engine) -> None:
-    stream = chunked([event({"choices": [{"index": 0, "text": word, "finish_reason": None}]}) for word in ("a", "b", "")])
+    stream = chunked(
+        [event({"choices": [{"index": 0, "text": word, "finish_reason": None}]}) for word in ("a", "b", "")]
+    )
     assert engine.carry(plan_of(), each(say(stream))).only["n_events"] == 2
 
 

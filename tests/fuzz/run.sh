@@ -1,5 +1,6 @@
 #!/bin/sh
-# Invariant: see wire_fuzz.pyx. Usage: run.sh [SECONDS]. Needs gcc with its sanitizers, and Cython for ${PYTHON:-.venv/bin/python}.
+# Invariant: that of wire_fuzz.pyx. Usage: run.sh [SECONDS]. Exit code 1 where a parser breaks it.
+# Needs gcc with its sanitizers, and Cython in the environment of ${PYTHON:-.venv/bin/python}.
 set -eu
 seconds=${1:-60}
 cd "$(dirname "$0")/../.."
@@ -15,6 +16,6 @@ suffix=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUF
 gcc -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -fPIC -shared -I"$include" \
     "$build/wire_fuzz.c" -o "$build/wire_fuzz$suffix"
 
-# The interpreter is not built with the sanitizer: its library has to come first, and what the interpreter leaks is not ours.
+# The interpreter is built without the sanitizer, whose library has to come first; what it leaks is not ours.
 LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
     PYTHONMALLOC=malloc "$python" tests/fuzz/drive.py "$build" "$seconds"

@@ -26,7 +26,8 @@ NDJSON = [
 DOCUMENTS = [
     b'{"choices":[{"message":{"content":[{"type":"text","text":"a"}],"tool_calls":[{}]},"finish_reason":"length"}]}',
     b'{"object":"error","message":"no","type":"BadRequestError","code":400,"detail":[{"msg":"Field required"}]}',
-    b'{"a":[true,false,null,-0.5e+3,{"b":"\\n\\u0041"},"\xc3\xa9\xf0\x9f\x98\x80"],"choices":[{"text":"x","delta":{"refusal":"n"}}]}',
+    b'{"a":[true,false,null,-0.5e+3,{"b":"\\n\\u0041"},"\xc3\xa9\xf0\x9f\x98\x80"],'
+    b'"choices":[{"text":"x","delta":{"refusal":"n"}}]}',
 ]
 TEXTS = [b"<html><h1>502 Bad Gateway</h1>\n", b"\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80\xff context window " * 4]
 

@@ -1,5 +1,5 @@
-# Invariant: a parser reads only bytes it was fed, eats all of them or says why not, comes to an end, and says the same however
-# its input is cut.
+# Invariant: a parser reads only bytes it was fed, eats all of them or says why not, comes to an end, and says the same
+# however its input is cut.
 """The wire parsers under mutated input, to be built with AddressSanitizer. Every read is a heap block of its own."""
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, malloc

@@ -132,6 +132,24 @@ def test_port_that_is_asked_for_is_used():
         assert simulator.url == f"http://127.0.0.1:{port}"
 
 
+def test_connections_beyond_the_descriptor_limit_wait_until_others_close(connect):
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))\n"
+        "from loadgen.simulator.__main__ import main; main(['--ttft-ms', '1'])\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    clients = [connect(url) for _ in range(80)]
+    assert clients[0].ask("GET", "/health").status == 200
+    for client in clients[:60]:
+        client.close()
+    assert all(client.ask("GET", "/health").status == 200 for client in clients[60:])
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 0
+
+
 def test_clients_are_let_go_when_it_stops():
     simulator = start_simulator(SimulatorSettings(itl_ms=10_000))
     with Client(simulator.url) as idle, Client(simulator.url) as busy:

@@ -13,6 +13,7 @@ Script = Callable[["Asked"], bytes | None]
 """What to answer. None: nothing, the connection stays open."""
 
 
+TLS_HANDSHAKE = b"\x16"
 TURNS_TO_ACCEPT = 5
 """Of the event loop, from taking a connection to telling of it: a server that is closed in between loses it."""
 
@@ -57,8 +58,8 @@ def chunked(text: str, kind: str) -> bytes:
 class Scripted:
     """url: where it listens. asked: all that it was asked, in order."""
 
-    def __init__(self, script: Script) -> None:
-        self.script = script
+    def __init__(self, script: Script, silent_to_tls: bool) -> None:
+        self.script, self.silent_to_tls = script, silent_to_tls
         self.asked: list[Asked] = []
         self.url = ""
         self.serving: set[asyncio.Task[None]] = set()
@@ -79,7 +80,10 @@ class Scripted:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # a client that only tries whether somebody listens
         except ValueError:
-            writer.write(answer("", 400))
+            if self.silent_to_tls:
+                await reader.read()
+            else:
+                writer.write(answer("", 400))
         finally:
             writer.close()
             with suppress(OSError):
@@ -88,7 +92,7 @@ class Scripted:
 
 async def _read(reader: asyncio.StreamReader) -> Asked:
     begin = await reader.readexactly(1)
-    if begin == b"\x16":  # a TLS handshake
+    if begin == TLS_HANDSHAKE:
         raise ValueError
     head = (begin + await reader.readuntil(b"\r\n\r\n")).decode()
     first, *rest = head.strip().split("\r\n")
@@ -99,9 +103,11 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 
 
 @asynccontextmanager
-async def scripted(script: Script, family: int = socket.AF_INET) -> AsyncIterator[Scripted]:
+async def scripted(
+    script: Script, family: int = socket.AF_INET, silent_to_tls: bool = False
+) -> AsyncIterator[Scripted]:
     """Serves on the loopback address of the family while the block runs."""
-    server = Scripted(script)
+    server = Scripted(script, silent_to_tls)
     host = "127.0.0.1" if family == socket.AF_INET else "::1"
     listening = await asyncio.start_server(server.accept, host, 0, family=family)
     port = listening.sockets[0].getsockname()[1]

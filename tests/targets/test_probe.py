@@ -47,7 +47,9 @@ def _complaint(script: Script, kind: str = "openai", **options: Any) -> str:
 
 
 def test_a_good_server_is_ready_without_a_note() -> None:
-    ready, _, asked = _prepared(_script({CHAT: GOOD, "GET /v1/models": answer({"data": [{"id": "m", "root": "/x"}]})}))
+    ready, _, asked = _prepared(
+        _script({CHAT: GOOD, "GET /v1/models": answer({"data": [{"id": "m", "root": "/x", "created": 7}]})})
+    )
     assert ready.notes == ()
     assert [one.call for one in asked if one.method == "POST"] == [CHAT]
     assert ready.service["model_details"] == {"id": "m", "root": "/x"}
@@ -329,8 +331,29 @@ def test_a_port_that_never_answers_a_handshake_is_said(monkeypatch: pytest.Monke
     monkeypatch.setattr(probe, "CONNECT_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target = _target(f"https://127.0.0.1:{silent.getsockname()[1]}")
-        with pytest.raises(TargetError, match=r"no TLS handshake within 0\.2 s; does this port speak TLS"):
+        with pytest.raises(TargetError, match=r"no TLS handshake within 0\.2 s"):
             asyncio.run(target.prepare())
+
+
+def test_tls_to_a_plain_port_that_keeps_silent_at_a_handshake_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "CONNECT_TIMEOUT_S", 0.2)
+
+    async def prepare() -> None:
+        async with scripted(lambda _: answer("", 404), silent_to_tls=True) as server:
+            await _target(server.url.replace("http", "https", 1)).prepare()
+
+    with pytest.raises(TargetError, match="this port does not speak TLS: write http://"):
+        asyncio.run(prepare())
+
+
+def test_a_server_that_answers_to_any_model_name_is_noted() -> None:
+    ready, _, _ = _prepared(_script({CHAT: GOOD, "GET /v1/models": answer({"data": [{"id": "other"}]})}))
+    assert ready.notes == ("the server answers to m, but does not list it; there are: other",)
+
+
+def test_a_model_that_is_listed_with_a_tag_is_the_same() -> None:
+    ready, _, _ = _prepared(_script({CHAT: GOOD, "GET /v1/models": answer({"data": [{"id": "m:latest"}]})}))
+    assert ready.notes == ()
 
 
 def test_an_authorities_file_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def test_the_last_line_of_ndjson_needs_no_line_end(probe: Any, end: bytes) -> No
         assert last["is_done"]
 
 
+def test_lines_after_the_last_of_ollama_count_for_nothing(probe: Any) -> None:
+    for reads in every_cut(b'{"response":"a","done":true}\n{"response":"b"}\njunk\n{"error":"x"'):
+        seen, last, reason = probe.answer(reads, "ndjson")
+        assert ([event["has_content"] for event in seen], last["has_error"], reason) == ([True], False, None)
+
+
 def test_one_document_is_one_event_at_its_end(probe: Any) -> None:
     whole = b' {"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"completion_tokens":1}}\n'
     for reads in every_cut(whole):

@@ -31,7 +31,7 @@ MESSAGE = shuffled(TEXT_MEMBERS | {"thinking": TEXT})
 DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 LINE = shuffled(
     {"message": MESSAGE, "response": TEXT, "thinking": TEXT, "done": st.booleans(), "done_reason": WORDS}
-    | {name: COUNT for name in (*DURATIONS, "prompt_eval_count", "eval_count")}
+    | dict.fromkeys((*DURATIONS, "prompt_eval_count", "eval_count"), COUNT)
 )
 ERROR_TEXT = st.sampled_from(["out of memory", "the context length is\n 9", "é" * 80, "line 1\r\n line 2"])
 ERROR = st.one_of(

@@ -119,6 +119,11 @@ def test_override_wins_and_ends_its_axis(recipe_of: Callable[..., Recipe]) -> No
     assert recipe_of(text, sweep__load__concurrency="[5]").points()[0][1].load.concurrency == 5
 
 
+def test_override_of_a_text_is_taken_as_it_is_typed(recipe_of: Callable[..., Recipe]) -> None:
+    recipe = recipe_of(OLLAMA, service__model="1.50", service__api_key="0123", name="true")
+    assert (recipe.service.model, recipe.service.api_key.get_secret_value(), recipe.name) == ("1.50", "0123", "true")
+
+
 def test_completion_is_ollamas_generate(recipe_of: Callable[..., Recipe]) -> None:
     assert recipe_of(OLLAMA + "workload: {operation: completion}").workload.weights == {"generate": 1.0}
     assert (
