@@ -160,7 +160,8 @@ class LlmTarget(ABC):
                 f"{self.url.public}: no {self.service.kind} API here: {self.path(self.names[0])} is answered with 404 "
                 f"({answer.reason or 'no reason given'})"
             )
-        if names is not None and not any(self.is_same_model(name) for name in names):
+        says_so = "model" in answer.reason.lower()
+        if names is not None and (names or says_so) and not any(self.is_same_model(name) for name in names):
             raise no_such_model(self.url.public, self.service.model, names)
 
     def _unlisted_model(self) -> list[str]:

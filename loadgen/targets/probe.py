@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 
 from loadgen.engine.contract import Address
@@ -18,8 +18,9 @@ from loadgen.recipe.service import Tls
 from loadgen.targets.url import ServiceUrl
 
 CONNECT_TIMEOUT_S = 10.0
-STREAM_READ_S = 5.0
-"""How long the probe goes on reading an answer that comes bit by bit; beyond it enough is known."""
+ENOUGH_S = 5.0
+ENOUGH_PARTS = 16
+"""An answer that is longer than both, because the server does not heed how short it should be, is cut: enough is known."""
 
 MAX_ANSWER_BYTES = 8 << 20
 
@@ -101,23 +102,28 @@ def _why_unreachable(error: OSError) -> str:
 def ask(url: ServiceUrl, address: Address, raw: bytes, timeout_s: float) -> Answer:
     """Send one request on a connection of its own and read the answer.
 
-    timeout_s: until the answer's head has come. Raises TargetError.
+    timeout_s: of the head and of the body, each. Raises TargetError.
     """
     try:
         with _connected(url, address) as connection:
             connection.settimeout(timeout_s)
             connection.sendall(raw)
-            return _read_answer(connection, "HEAD" if raw.startswith(b"HEAD") else "GET")
+            return _read_answer(connection, timeout_s)
     except TimeoutError:
-        raise TargetError(f"{url.public}: no answer within {timeout_s:g} s") from None
+        raise TargetError(f"{url.public}: no whole answer within {timeout_s:g} s") from None
     except ssl.SSLError as error:
         raise TargetError(f"{url.public}: {_why_no_tls(error)}") from None
     except (HTTPException, ValueError, OSError) as error:
         if not address.tls and _speaks_tls(address):
             raise TargetError(_wants_tls(url)) from None
-        raise TargetError(
-            f"{url.public}: does not answer in HTTP ({_one_line(str(error) or type(error).__name__)})"
-        ) from None
+        raise TargetError(f"{url.public}: {_why_no_answer(error)}") from None
+
+
+def _why_no_answer(error: Exception) -> str:
+    what = _one_line(str(error)) or type(error).__name__
+    if isinstance(error, (ConnectionError, IncompleteRead)):
+        return f"the connection was closed before a whole answer had come ({what})"
+    return f"does not answer in HTTP ({what})"
 
 
 def check_scheme(url: ServiceUrl, answer: Answer) -> None:
@@ -190,11 +196,11 @@ def _why_no_tls(error: ssl.SSLError) -> str:
     return f"no TLS connection ({error.reason or error})"
 
 
-def _read_answer(connection: socket.socket, method: str) -> Answer:
-    response = HTTPResponse(connection, method=method)
+def _read_answer(connection: socket.socket, timeout_s: float) -> Answer:
+    response = HTTPResponse(connection)
     try:
         response.begin()
-        body, complete = _read_body(connection, response)
+        body, complete = _read_body(connection, response, timeout_s)
         return Answer(
             status=response.status,
             content_type=(response.getheader("Content-Type") or "").lower(),
@@ -207,21 +213,19 @@ def _read_answer(connection: socket.socket, method: str) -> Answer:
         response.close()
 
 
-def _read_body(connection: socket.socket, response: HTTPResponse) -> tuple[bytes, bool]:
-    """The body, and whether it was read to its end."""
+def _read_body(connection: socket.socket, response: HTTPResponse, timeout_s: float) -> tuple[bytes, bool]:
+    """The body, and whether it was read to its end. Raises TimeoutError."""
     parts: list[bytes] = []
-    stop_at_s = time.monotonic() + STREAM_READ_S
-    n_bytes = 0
-    while n_bytes < MAX_ANSWER_BYTES and (left_s := stop_at_s - time.monotonic()) > 0:
-        connection.settimeout(left_s)
-        try:
-            part = response.read1(65536)
-        except TimeoutError:
+    began_s = time.monotonic()
+    while sum(map(len, parts)) < MAX_ANSWER_BYTES:
+        passed_s = time.monotonic() - began_s
+        if passed_s > ENOUGH_S and len(parts) > ENOUGH_PARTS:
             break
+        connection.settimeout(max(timeout_s - passed_s, 0.001))
+        part = response.read1(65536)
         if not part:
             return b"".join(parts), True
         parts.append(part)
-        n_bytes += len(part)
     return b"".join(parts), False
 
 

@@ -56,10 +56,10 @@ def chunked(text: str, kind: str) -> bytes:
 
 
 class Scripted:
-    """url: where it listens. asked: all that it was asked, in order."""
+    """url: where it listens. asked: all that it was asked, in order. hangs_up: after an answer; else the client must."""
 
-    def __init__(self, script: Script, silent_to_tls: bool) -> None:
-        self.script, self.silent_to_tls = script, silent_to_tls
+    def __init__(self, script: Script, silent_to_tls: bool, hangs_up: bool) -> None:
+        self.script, self.silent_to_tls, self.hangs_up = script, silent_to_tls, hangs_up
         self.asked: list[Asked] = []
         self.url = ""
         self.serving: set[asyncio.Task[None]] = set()
@@ -72,11 +72,10 @@ class Scripted:
             asked = await _read(reader)
             self.asked.append(asked)
             reply = self.script(asked)
-            if reply is None:
+            writer.write(reply or b"")
+            await writer.drain()
+            if reply is None or not self.hangs_up:
                 await reader.read()
-            else:
-                writer.write(reply)
-                await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # a client that only tries whether somebody listens
         except ValueError:
@@ -104,10 +103,10 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 
 @asynccontextmanager
 async def scripted(
-    script: Script, family: int = socket.AF_INET, silent_to_tls: bool = False
+    script: Script, family: int = socket.AF_INET, silent_to_tls: bool = False, hangs_up: bool = True
 ) -> AsyncIterator[Scripted]:
     """Serves on the loopback address of the family while the block runs."""
-    server = Scripted(script, silent_to_tls)
+    server = Scripted(script, silent_to_tls, hangs_up)
     host = "127.0.0.1" if family == socket.AF_INET else "::1"
     listening = await asyncio.start_server(server.accept, host, 0, family=family)
     port = listening.sockets[0].getsockname()[1]

@@ -249,7 +249,7 @@ def test_a_server_that_says_nothing_times_out(monkeypatch: pytest.MonkeyPatch) -
             service = {"kind": "openai", "url": server.url, "model": "m"}
             await target_for(recipe_from_dict({"service": service, "load": {"timeout_s": 0.2}})).prepare()
 
-    with pytest.raises(TargetError, match=r"no answer within 0\.2 s"):
+    with pytest.raises(TargetError, match=r"no whole answer within 0\.2 s"):
         asyncio.run(prepare())
 
 
@@ -265,7 +265,34 @@ def test_what_is_no_http_is_said() -> None:
 
 
 def test_a_connection_that_is_closed_without_an_answer_is_said() -> None:
-    assert "does not answer in HTTP (" in _complaint(lambda _: b"")
+    assert "the connection was closed before a whole answer had come (" in _complaint(lambda _: b"")
+
+
+def test_an_answer_that_breaks_off_is_said() -> None:
+    assert "the connection was closed before a whole answer had come (" in _complaint(_script({CHAT: GOOD[:-20]}))
+
+
+def test_a_stream_that_falls_silent_in_the_middle_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadgen.targets.llm.SHORTEST_PATIENCE_S", 0.1)
+    silent = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\ndata: {}\n\n"
+
+    async def prepare() -> None:
+        async with scripted(_script({CHAT: silent}), hangs_up=False) as server:
+            service = {"kind": "openai", "url": server.url, "model": "m"}
+            await target_for(recipe_from_dict({"service": service, "load": {"timeout_s": 0.2}})).prepare()
+
+    with pytest.raises(TargetError, match=r"no whole answer within 0\.2 s"):
+        asyncio.run(prepare())
+
+
+def test_a_server_without_the_page_and_without_models_gives_its_reason() -> None:
+    complaint = _complaint(_script({"GET /v1/models": answer({"data": []})}))
+    assert complaint.endswith("POST /v1/chat/completions is answered with 404: no such page")
+
+
+def test_a_server_that_has_no_models_at_all_says_so() -> None:
+    pages = {"POST /api/chat": answer({"error": "model 'm' not found"}, 404), "GET /api/tags": answer({"models": []})}
+    assert _complaint(_script(pages), "ollama").endswith("has no model m; there are: none")
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ def _complaint(url: str, kind: str, model: str = "a") -> str:
         ("429", "is answered with 429"),
         ("500", "is answered with 500"),
         ("html", "an HTML page"),
-        ("reset", "does not answer in HTTP"),
+        ("reset", "the connection was closed before a whole answer had come"),
         ("error_event", "is answered with an error: "),
     ],
 )
