@@ -1,4 +1,4 @@
-"""Errors by blame: the recipe, the service, or this host and program. Each carries the exit code of the command line."""
+"""Errors by blame: the recipe, the service, or this host and program. Each carries its exit code."""
 
 
 class LoadgenError(Exception):

@@ -111,8 +111,8 @@ class RunSink:
 async def run_once(recipe: Recipe, place: Place, watch: Watch) -> Measured:
     """Run a recipe without a sweep.
 
-    Raises TargetError before anything is measured (the service cannot be used), EngineError where this host cannot go on. A run
-    that ends badly is a bundle whose status says so.
+    Raises TargetError before anything is measured (the service cannot be used), EngineError where this host cannot go
+    on. A run that ends badly is a bundle whose status says so.
     """
     watch.preparing(recipe, place.sweep)
     target = target_for(recipe)
@@ -183,7 +183,8 @@ def _notes_of(ending: Ending, tally: Tally) -> list[str]:
 
 
 def _failures(tally: Tally) -> str:
-    return ", ".join(f"{n} {outcome}" for outcome, n in tally.by_outcome.items() if outcome != "ok") or "none in the window"
+    counted = [f"{n} {outcome}" for outcome, n in tally.by_outcome.items() if outcome != "ok"]
+    return ", ".join(counted) or "none in the window"
 
 
 def _describe(

@@ -18,7 +18,7 @@ INTERRUPTED = 130
 
 @dataclass
 class Result:
-    """What a recipe gave. report: the folder with report.md, of the sweep if there is one. error: what ended it early."""
+    """What a recipe gave. report: the folder with report.md (the sweep's, if there is one). error: what ended it."""
 
     recipe: Recipe
     bundles: list[Bundle] = field(default_factory=list)
@@ -62,9 +62,9 @@ async def arun(
 ) -> Result:
     """Run a recipe, every point of its sweep, and write the reports: what the command line does.
 
-    recipe: a path, the same as a dict, or a Recipe. overrides: dotted field -> value as in YAML; not for a Recipe. rerun_of: the
-    benchmark id that is repeated. Raises RecipeError, and TargetError or EngineError where nothing could be measured at all; what
-    ends a run that has begun is in the Result's `error`.
+    recipe: a path, the same as a dict, or a Recipe. overrides: dotted field -> value as in YAML; not for a Recipe.
+    rerun_of: the benchmark id that is repeated. Raises RecipeError, and TargetError or EngineError where nothing could be
+    measured at all; what ends a run that has begun is in the Result's `error`.
     """
     folder = Path(recipe).parent if isinstance(recipe, str | os.PathLike) else Path()
     known = _recipe(recipe, overrides or {})

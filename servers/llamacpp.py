@@ -4,7 +4,7 @@ from pathlib import Path
 
 from servers import smollm2
 from servers.install import CannotInstall, install_once, installed, make_venv, pip_install
-from servers.process import Server, start_process
+from servers.process import Server, spinning_threads, start_process
 
 NAME = "llamacpp"
 VERSION = "xllamacpp==2026.10.11549"
@@ -26,7 +26,14 @@ def start(port: int, folder: Path) -> Server:
     python, weights = find(), smollm2.find()
     if python is None or weights is None:
         raise CannotInstall("not installed: python -m servers install llamacpp")
-    command: list[str | Path] = [python, Path(__file__).with_name("llamacpp_main.py"), weights, str(port), MODEL]
+    command: list[str | Path] = [
+        python,
+        Path(__file__).with_name("llamacpp_main.py"),
+        weights,
+        str(port),
+        MODEL,
+        str(spinning_threads()),
+    ]
     return start_process(NAME, command, port=port, folder=folder, ready_path="/health", model=MODEL)
 
 

@@ -1,4 +1,5 @@
-"""Runs llama.cpp's server until it is stopped. Run by its own venv's Python: llamacpp_main.py GGUF PORT NAME."""
+"""Runs llama.cpp's server until it is stopped. Run by its own venv's Python: llamacpp_main.py GGUF PORT NAME
+THREADS."""
 
 import signal
 import sys
@@ -6,13 +7,13 @@ import sys
 import xllamacpp
 
 
-def serve(weights: str, port: int, name: str) -> None:
+def serve(weights: str, port: str, name: str, n_threads: str) -> None:
     settings = xllamacpp.CommonParams()
     settings.model.path = weights
     settings.model_alias = {name}
     settings.hostnames = ["127.0.0.1"]
-    settings.port = port
-    settings.cpuparams.n_threads = 1  # its threads spin while they wait: with one a core, the client would starve it
+    settings.port = int(port)
+    settings.cpuparams.n_threads = int(n_threads)
     settings.n_parallel = 4
     settings.n_ctx = 4 * 2048
     settings.endpoint_metrics = True
@@ -24,4 +25,4 @@ def serve(weights: str, port: int, name: str) -> None:
 
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    serve(*sys.argv[1:])

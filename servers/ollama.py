@@ -8,7 +8,7 @@ from pathlib import Path
 
 from servers import smollm2
 from servers.install import N_TRIES, CannotInstall, install_once, installed, pip_download, run, unpack_debian
-from servers.process import Server, start_process
+from servers.process import Server, spinning_threads, start_process
 
 NAME = "ollama"
 VERSION = "0.17.4"
@@ -37,7 +37,7 @@ def start(port: int, folder: Path) -> Server:
         NAME, [program, "serve"], port=port, folder=folder, ready_path="/api/version", model=MODEL, environment=settings
     )
     modelfile = folder / "Modelfile"
-    modelfile.write_text(f"FROM {weights}\n")
+    modelfile.write_text(f"FROM {weights}\nPARAMETER num_thread {spinning_threads()}\n")
     try:
         run([program, "create", MODEL, "-f", modelfile], env={**os.environ, **settings})
     except BaseException:

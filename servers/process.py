@@ -66,6 +66,11 @@ def free_port() -> int:
     return port
 
 
+def spinning_threads() -> int:
+    """How many threads llama.cpp gets: they spin while they wait, so with one a core its client would starve it."""
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
 def start_process(
     name: str,
     command: Sequence[str | Path],

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "recipe": EVERYONE_MAY,
     "plan": LEAVES | CONTRACTS,
     "engine": LEAVES | CONTRACTS | {"bundle.jsonl"},  # the format of the lines that the portable engine writes
-    "targets": LEAVES | CONTRACTS | {"plan.files", "plan.synthetic"},  # the prompts that encode() is given
+    "targets": LEAVES | CONTRACTS | {"plan.files", "plan.synthetic", "simulator"},  # the prompts that encode() is given
     "monitor": LEAVES,
     "metrics": LEAVES,
     "bundle": LEAVES,

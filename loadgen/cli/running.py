@@ -15,8 +15,8 @@ import orjson
 
 from loadgen.cli.ending import INTERRUPTED
 from loadgen.cli.view import Lines, View
-from loadgen.report.facts import facts_of
-from loadgen.report.verdict import NO_SLO, verdict_of
+from loadgen.report.text import run_lines, sweep_lines
+from loadgen.report.verdict import NO_SLO
 from loadgen.report.words import load_phrase
 from loadgen.sweep import Result, arun
 
@@ -114,30 +114,30 @@ def _last_lines(result: Result) -> Iterator[str]:
     if not result.bundles:
         yield "INTERRUPTED: nothing was measured."
         return
-    yield _sweep_verdict(result) if is_sweep(result) and result.report else verdict_of(facts_of(result.bundle)).line
+    if is_sweep(result) and result.report:
+        yield from _sweep_lines(result, _sweep_report(result.report))
+    else:
+        yield from run_lines(result.bundle)
     if result.report is not None:
         yield f"Report: {result.report / 'report.md'}"
         yield f"Pictures: {result.report / 'plots'}{os.sep}"
 
 
-def _sweep_verdict(result: Result) -> str:
-    """PASS: 16 clients is the highest load that holds … . What a person can do with it."""
-    assert result.report is not None
-    report = _sweep_report(result.report)
-    word = (
-        "INTERRUPTED"
-        if result.interrupted
-        else NO_SLO
-        if not result.recipe.slo
-        else "PASS"
-        if report["slo_limit"]
-        else "FAIL"
-    )
-    lines = [f"{word}: {report['recommendation']}"]
+def _sweep_lines(result: Result, report: dict[str, Any]) -> Iterator[str]:
+    """The points, and: PASS: 16 clients is the highest load that holds … . What a person can do with it."""
+    yield from sweep_lines(report)
+    yield f"{_word(result, report)}: {report['recommendation']}"
     if report["slo_limit"]:
         limit = report["slo_limit"]
-        lines.append(f"Highest load that holds all limits: {load_phrase(limit['axes'])} ({limit['benchmark_id']})")
-    return "\n".join(lines)
+        yield f"Highest load that holds all limits: {load_phrase(limit['axes'])} ({limit['benchmark_id']})"
+
+
+def _word(result: Result, report: dict[str, Any]) -> str:
+    if result.interrupted:
+        return "INTERRUPTED"
+    if not result.recipe.slo:
+        return NO_SLO
+    return "PASS" if report["slo_limit"] else "FAIL"
 
 
 def _sweep_report(folder: Path) -> dict[str, Any]:

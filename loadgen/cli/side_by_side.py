@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from loadgen.bundle import Bundle
 from loadgen.report.facts import Facts, facts_of
 from loadgen.report.numbers import change, count, figure, ms, percent, percentile
+from loadgen.report.text import aligned
 from loadgen.report.verdict import verdict_of
 from loadgen.report.words import METRICS
 
 LATENCIES = ("ttft", "itl", "e2e")
 PERCENTILES = ("p50", "p99")
 
-Line = tuple[str, str, str, str]
+Line = tuple[str, ...]
 
 
 def side_by_side(first: Bundle, second: Bundle) -> list[str]:
@@ -20,16 +21,7 @@ def side_by_side(first: Bundle, second: Bundle) -> list[str]:
     lines: list[Line] = [("", before.benchmark_id, after.benchmark_id, "change")]
     lines += [*_identity(before, after), *_figures(before, after), *_latencies(before, after)]
     lines.append(("verdict", verdict_of(before).value, verdict_of(after).value, ""))
-    widths = [max(len(line[i]) for line in lines) for i in range(4)]
-    return [_aligned(line, widths) for line in lines]
-
-
-def _aligned(line: Line, widths: list[int]) -> str:
-    first, *rest = (
-        text.ljust(width) if i == 0 else text.rjust(width)
-        for i, (text, width) in enumerate(zip(line, widths, strict=True))
-    )
-    return "  ".join((first, *rest)).rstrip()
+    return aligned(lines, right=True)
 
 
 def _identity(before: Facts, after: Facts) -> Iterator[Line]:

@@ -39,7 +39,7 @@ class Sink(Protocol):
         """Hide secrets in what servers said, in place. Called with every block before its lines are written."""
 
     def take(self, block: Block) -> None:
-        """See a block once its lines are on the disk. Runs in the writer's thread; the arrays are reused after it returns."""
+        """See a block whose lines are on the disk. Runs in the writer's thread; the arrays are reused afterwards."""
 
 
 @dataclass

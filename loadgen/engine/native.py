@@ -1,7 +1,7 @@
 """The native engine: loops without the GIL in threads of their own, and one thread that feeds them and empties them.
 
-The loops know nothing of files, of Python or of each other. The pump, every few milliseconds, hands each loop its next draws,
-writes its full blocks to requests.jsonl, shows them to the sink, and reads the counters.
+The loops know nothing of files, of Python or of each other. The pump, every few milliseconds, hands each loop its
+next draws, writes its full blocks to requests.jsonl, shows them to the sink, and reads the counters.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ DRAWS = 8192
 async def fire(plan: Plan, address: Address, sink: Sink, live: Live) -> Ending:
     """Carry the plan's load and return when the last answer is on the disk.
 
-    Raises EngineError where this host lacks descriptors; a failed request is a record, never an exception. Cancelling the
-    task ends the run at once.
+    Raises EngineError where this host lacks descriptors; a failed request is a record, never an exception. Cancelling
+    the task ends the run at once.
     """
     raise_descriptor_limit(plan.connections)
     run = _Run(plan, address, sink, live)
@@ -281,7 +281,7 @@ def _loop(
 
 
 def _share(plan: Plan, n_threads: int, thread: int) -> int:
-    """How many of the window's requests are this thread's: of their indexes, those that leave `thread` modulo the threads."""
+    """How many of the window's requests are this thread's: those whose index leaves `thread` modulo the threads."""
     first = plan.warmup_requests or 0
     skipped = (thread - first) % n_threads
     return max(0, -(-((plan.requests or 0) - skipped) // n_threads))

@@ -1,21 +1,14 @@
-"""The last lines on a terminal: verdict, figures, where the report is; a table for a sweep; two runs side by side."""
+"""What a terminal shows of a report: a run's verdict and figures, a sweep's points as a table."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from loadgen.report.facts import Facts, facts_of
 from loadgen.report.numbers import (
     UNKNOWN,
-    change,
     figure,
     is_known,
-    ms,
-    per_s,
     percent,
-    percentile,
     shown_percentile,
 )
 from loadgen.report.verdict import verdict_of
@@ -29,11 +22,10 @@ HEADLINE_METRICS = ("ttft", "itl", "e2e")
 SHORT_AXES = {"load.concurrency": "clients", "load.rate_per_s": "rate/s"}
 
 
-def run_lines(bundle: "Bundle", report: Path | None = None) -> list[str]:
-    """Verdict, headline figures and where the report is. report: its folder, if it has been made."""
+def run_lines(bundle: "Bundle") -> list[str]:
+    """Verdict, limits and headline figures."""
     facts = facts_of(bundle)
-    lines = [verdict_of(facts).line, *_limit_lines(facts), *_latency_lines(facts), f"bundle: {bundle.folder}"]
-    return [*lines, f"report: {report / 'report.md'}"] if report else lines
+    return [verdict_of(facts).line, *_limit_lines(facts), *_latency_lines(facts)]
 
 
 def _limit_lines(facts: Facts) -> list[str]:
@@ -53,9 +45,8 @@ def _latency_lines(facts: Facts) -> list[str]:
     return aligned([(*row, METRICS[row[0].strip()]) for row in rows])
 
 
-def sweep_lines(report: Path | Mapping[str, Any]) -> list[str]:
-    """A compact table of the points, and what to do. report: a sweep report's folder, or what its report.json holds."""
-    content = orjson.loads((report / "report.json").read_bytes()) if isinstance(report, Path) else report
+def sweep_lines(content: Mapping[str, Any]) -> list[str]:
+    """A compact table of the points. content: what the sweep's report.json holds."""
     metrics = [name for name in ("ttft", "e2e") if any(_metric(point, name) for point in content["points"])]
     tokens = any(is_known(point["summary"].get("output_throughput_per_s")) for point in content["points"])
     head = (
@@ -68,8 +59,7 @@ def sweep_lines(report: Path | Mapping[str, Any]) -> list[str]:
         "run",
     )
     rows = [head, *(_point_row(point, content["axes"], metrics, tokens) for point in content["points"])]
-    lines = [*aligned(rows, right=True), "", str(content["recommendation"])]
-    return [*lines, f"report: {report / 'report.md'}"] if isinstance(report, Path) else lines
+    return aligned(rows, right=True)
 
 
 def _point_row(point: Mapping[str, Any], axes: Sequence[str], metrics: Sequence[str], tokens: bool) -> tuple[str, ...]:
@@ -92,67 +82,6 @@ def _point_row(point: Mapping[str, Any], axes: Sequence[str], metrics: Sequence[
 def _metric(point: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     metric = (point["summary"].get("metrics") or {}).get(name)
     return metric if metric and metric.get("n") else None
-
-
-def side_by_side(before: "Bundle", after: "Bundle") -> str:
-    """What differs between two runs, and their figures with the change in %. Makes no claim that a change is real."""
-    first, second = facts_of(before), facts_of(after)
-    rows: list[tuple[str, ...]] = [("", first.benchmark_id, second.benchmark_id, "change")]
-    rows += [
-        (f"  {name}", shown(old), shown(new), change(old, new))
-        for name, shown, old, new in _figure_pairs(first, second)
-        if is_known(old) or is_known(new)
-    ]
-    note = "Whether a change is more than chance is not worked out here."
-    return "\n".join([*_difference_lines(first, second), "", *aligned(rows, right=True), note])
-
-
-def _difference_lines(first: Facts, second: Facts) -> list[str]:
-    before, after = _identity(first), _identity(second)
-    differing = [(f"  {name}", f"{before[name]} -> {after[name]}") for name in before if before[name] != after[name]]
-    same = ", ".join(name for name in before if before[name] == after[name] and before[name] != UNKNOWN)
-    said = ["What differs:", *aligned(differing)] if differing else ["Nothing that is recorded differs."]
-    return [*said, f"The same: {same}."] if same else said
-
-
-def _identity(facts: Facts) -> dict[str, str]:
-    run = facts.run
-    service, environment = run.get("service") or {}, run.get("environment") or {}
-    client = (run.get("clients") or [{}])[0]
-    dirty = {True: "yes", False: "no"}.get(run.get("git_dirty"), UNKNOWN)  # type: ignore[arg-type]
-    found = {
-        "recipe hash": str(run.get("recipe_hash") or UNKNOWN)[:12],
-        "plan digest": str((run.get("plan") or {}).get("digest") or UNKNOWN)[:12],
-        "commit": str(run.get("git_commit") or UNKNOWN)[:12],
-        "uncommitted changes": dirty,
-        "host": client.get("hostname"),
-        "service": service.get("kind"),
-        "service version": service.get("version"),
-        "model": service.get("model"),
-        "engine": client.get("engine"),
-        "loadgen": environment.get("loadgen_version"),
-        "python": environment.get("python"),
-        "kernel": environment.get("kernel"),
-    }
-    return {name: str(value or UNKNOWN) for name, value in found.items()}
-
-
-def _figure_pairs(first: Facts, second: Facts) -> list[tuple[str, Any, Any, Any]]:
-    """(name, how it is shown, before, after)."""
-    rates = [
-        ("answers", per_s, "request_throughput_per_s"),
-        ("tokens", per_s, "output_throughput_per_s"),
-        ("good answers", per_s, "goodput_per_s"),
-        ("succeeded", percent, "success_ratio"),
-    ]
-    pairs: list[tuple[str, Any, Any, Any]] = [
-        (name, shown, first.summary.get(key), second.summary.get(key)) for name, shown, key in rates
-    ]
-    for metric in HEADLINE_METRICS:
-        for which in ("p50", "p99"):
-            old, new = (percentile(facts.metric(metric), which) for facts in (first, second))
-            pairs.append((f"{metric} {which}", ms, old, new))
-    return pairs
 
 
 def aligned(rows: Sequence[tuple[str, ...]], right: bool = False) -> list[str]:

@@ -20,7 +20,7 @@ from loadgen.targets.url import ServiceUrl
 CONNECT_TIMEOUT_S = 10.0
 ENOUGH_S = 5.0
 ENOUGH_PARTS = 16
-"""An answer that is longer than both, because the server does not heed how short it should be, is cut: enough is known."""
+"""An answer that is longer than both is cut: the server does not heed how short it should be, and enough is known."""
 
 MAX_ANSWER_BYTES = 8 << 20
 

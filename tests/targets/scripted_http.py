@@ -56,7 +56,7 @@ def chunked(text: str, kind: str) -> bytes:
 
 
 class Scripted:
-    """url: where it listens. asked: all that it was asked, in order. hangs_up: after an answer; else the client must."""
+    """url: where it listens. asked: all that it was asked, in order. hangs_up: after an answer, or the client must."""
 
     def __init__(self, script: Script, silent_to_tls: bool, hangs_up: bool) -> None:
         self.script, self.silent_to_tls, self.hangs_up = script, silent_to_tls, hangs_up

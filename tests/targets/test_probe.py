@@ -260,6 +260,19 @@ def test_an_answer_that_goes_on_and_on_is_cut_short(monkeypatch: pytest.MonkeyPa
     assert ready.notes == ()  # whether a usage figure would have come is not known
 
 
+def test_a_stream_that_does_not_end_is_left_when_enough_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "ENOUGH_S", 0.0)
+    monkeypatch.setattr(probe, "ENOUGH_PARTS", 3)
+    head, _, rest = events(CONTENT, done=False).partition(b"\r\n\r\n")
+    one_chunk = rest.removesuffix(b"0\r\n\r\n")
+
+    async def prepare() -> Readiness:
+        async with scripted(_script({CHAT: head + b"\r\n\r\n" + one_chunk * 10}), hangs_up=False) as server:
+            return await _target(server.url).prepare()
+
+    assert asyncio.run(prepare()).notes == ()
+
+
 def test_what_is_no_http_is_said() -> None:
     assert "does not answer in HTTP (" in _complaint(lambda _: b"SSH-2.0-OpenSSH_9.2\r\n")
 

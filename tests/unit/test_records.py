@@ -30,9 +30,8 @@ def test_record_dtype_has_the_native_names_offsets_and_sizes() -> None:
     ],
 )
 def test_every_code_has_the_same_number_on_both_sides(enum: type[IntEnum], prefix: str) -> None:
-    declared = {
-        name: int(number) for name, number in re.findall(rf"^    {prefix}_(\w+) = (\d+)$", DECLARATION.read_text(), re.M)
-    }
+    found = re.findall(rf"^    {prefix}_(\w+) = (\d+)$", DECLARATION.read_text(), re.M)
+    declared = {name: int(number) for name, number in found}
     assert declared == {one.name: one.value for one in enum}
 
 

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from synthetic_runs import Shape, make_bundle, make_sweep
 
+from loadgen.cli.side_by_side import side_by_side
 from loadgen.report import write_report, write_sweep_report
-from loadgen.report.text import run_lines, side_by_side, sweep_lines
+from loadgen.report.text import run_lines, sweep_lines
 
 KEPT = Path(__file__).parent
 
@@ -118,11 +119,11 @@ def test_the_last_lines_on_a_terminal_are_the_kept_ones(tmp_path: Path) -> None:
     bundles = make_sweep(tmp_path / "results", SHAPE, "clients", [1, 8, 16])
     report = json.loads((write_sweep_report(bundles, tmp_path) / "report.json").read_text("utf-8"))
     parts = [
-        *run_lines(bundles[1])[:-1],  # the last line has this test's folder
+        *run_lines(bundles[1]),
         "",
         *sweep_lines(report),
         "",
-        side_by_side(bundles[1], bundles[2]),
+        *side_by_side(bundles[1], bundles[2]),
     ]
     text = "\n".join(parts) + "\n"
     assert text == kept("terminal.txt", text)

@@ -57,7 +57,8 @@ def field(name: str) -> st.SearchStrategy[object]:
     return INSTANT if RECORD_DTYPE[name].itemsize == 8 else COUNT
 
 
-ERROR = st.text(max_size=ERROR_BYTES).filter(lambda text: "\0" not in text).map(lambda text: text.encode()[:ERROR_BYTES])
+TEXT = st.text(max_size=ERROR_BYTES).filter(lambda text: "\0" not in text)
+ERROR = TEXT.map(lambda text: text.encode()[:ERROR_BYTES])
 RECORD = st.fixed_dictionaries(
     {name: field(name) for name in RECORD_DTYPE.names or () if name not in ("error", "n_gaps")}
     | {"error": ERROR, "gaps_ns": st.lists(st.integers(0, 2**62), max_size=4)}
@@ -74,9 +75,9 @@ def block_of(rows: list[dict[str, object]]) -> Block:
             if name != "gaps_ns":
                 record[name] = value
         record["n_gaps"] = len(own)
-        record["done_at_ns"] = max(record["done_at_ns"], record["planned_at_ns"]) if record["done_at_ns"] >= 0 else NEVER
-        if record["first_token_at_ns"] >= 0:
-            record["first_token_at_ns"] = max(record["first_token_at_ns"], record["planned_at_ns"])
+        for name in ("done_at_ns", "first_token_at_ns"):
+            if record[name] != NEVER:
+                record[name] = max(record[name], record["planned_at_ns"])
         gaps += own
     return Block(records, np.array(gaps, np.int64))
 

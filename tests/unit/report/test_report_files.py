@@ -16,7 +16,7 @@ from loadgen.metrics.recalculate import recalculate
 from loadgen.records import RECORD_DTYPE, Block
 from loadgen.report import write_report, write_sweep_report
 from loadgen.report.facts import facts_of
-from loadgen.report.text import run_lines, side_by_side, sweep_lines
+from loadgen.report.text import run_lines, sweep_lines
 from loadgen.report.verdict import verdict_of
 
 SHORT = Shape(duration_s=5.0, warmup_s=1.0, n_tokens=8, gap_ms=10.0)
@@ -65,7 +65,7 @@ def test_a_report_of_any_run_is_sound(kind: str, tmp_path) -> None:
         f"# {bundle.id}: chat_sweep\n\n**{report['verdict']['value']}:** {report['verdict']['sentence']}"
     )
     assert f"loadgen --rerun {bundle.id}" in page
-    assert run_lines(bundle, folder)[0] == f"{report['verdict']['value']}: {report['verdict']['sentence']}"
+    assert run_lines(bundle)[0] == f"{report['verdict']['value']}: {report['verdict']['sentence']}"
 
 
 @pytest.mark.parametrize("status", ["complete", "failed", None])
@@ -158,9 +158,7 @@ def test_a_report_of_any_sweep_is_sound(kind: str, tmp_path) -> None:
     assert_is_sound(page, report, folder)
     assert report["recommendation"] in page
     assert [point["benchmark_id"] for point in report["points"]] == [bundle.id for bundle in bundles]
-    lines = sweep_lines(folder)
-    assert lines[-1] == f"report: {folder / 'report.md'}"
-    assert lines[-2] == report["recommendation"]
+    assert len(sweep_lines(report)) == 1 + len(bundles)
 
 
 def test_a_sweep_s_report_has_the_promised_keys_and_a_reason_for_each_null(tmp_path) -> None:
@@ -192,22 +190,6 @@ def test_an_unmeasured_point_is_a_dash_in_the_table_and_never_a_zero(tmp_path) -
     row = next(line for line in page.splitlines() if line.startswith("| 4 |"))
     assert row.startswith("| 4 | - | - | - |")
     assert "broken, every request failed" in row
-
-
-def test_side_by_side_says_what_differs_and_by_how_much(tmp_path) -> None:
-    first = make_bundle(tmp_path, SHORT)
-    second = make_bundle(tmp_path, replace(SHORT, gap_ms=20.0, service={"version": "0.18.0"}, git_commit="f" * 40))
-    text = side_by_side(first, second)
-    assert re.search(r"service version +0\.17\.4 -> 0\.18\.0", text)
-    assert re.search(r"commit +0123456789ab -> ffffffffffff", text)
-    assert "The same: recipe hash, plan digest" in text
-    assert re.search(r"itl p50 +\S+ ms +\S+ ms +\+\d", text)
-    assert text.endswith("Whether a change is more than chance is not worked out here.")
-
-
-def test_side_by_side_of_the_same_run_differs_in_nothing(tmp_path) -> None:
-    bundle = make_bundle(tmp_path, SHORT)
-    assert side_by_side(bundle, bundle).startswith("Nothing that is recorded differs.")
 
 
 def test_matplotlib_is_not_imported_until_something_is_drawn() -> None:
