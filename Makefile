@@ -12,6 +12,8 @@ NATIVE_SOURCES := setup.py pyproject.toml $(shell find ext -name '*.pyx' -o -nam
 HAS_COMPILER := $(shell [ "$$(uname)" = Linux ] && command -v $${CC:-cc} >/dev/null && echo yes)
 LOADGEN_NATIVE := $(if $(HAS_COMPILER),required,optional)
 FUZZ_SECONDS ?= 60
+# where make/venv.sh had to fetch Python.h
+export CPATH = $(shell cat .venv/cpath 2>/dev/null)
 
 .PHONY: run build test test-servers lint format fuzz bench demo-ollama demo-vllm clean
 
@@ -20,14 +22,14 @@ run: .venv/built
 
 build: .venv/built
 
-.venv/cflags: make/venv.sh
+.venv/cpath: make/venv.sh
 	@echo "setting up .venv"
 	@make/venv.sh .venv
 
 # installed where it lies, so that an edit of a .py needs nothing and an edit under ext/ a new build
-.venv/built: .venv/cflags $(NATIVE_SOURCES)
+.venv/built: .venv/cpath $(NATIVE_SOURCES)
 	@echo "installing loadgen into .venv$(if $(HAS_COMPILER), and building its native engine, : no C compiler here)"
-	@LOADGEN_NATIVE=$(LOADGEN_NATIVE) CFLAGS="$$(cat .venv/cflags) $$CFLAGS" $(PIP) --editable .
+	@LOADGEN_NATIVE=$(LOADGEN_NATIVE) $(PIP) --editable .
 	@touch $@
 
 # loadgen itself is there already: this adds its extras
@@ -48,8 +50,7 @@ lint: .venv/tools
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(PIP) cython setuptools
-	@LOADGEN_NATIVE=strict CFLAGS="$$(cat .venv/cflags) $$CFLAGS" $(PYTHON_RUN) setup.py --quiet build_ext \
+	@LOADGEN_NATIVE=strict $(PYTHON_RUN) setup.py --quiet build_ext \
 	  --build-temp build/strict --build-lib build/strict
 	@echo "lint: ruff, mypy --strict, Cython and C without a warning"
 
@@ -57,7 +58,7 @@ format: .venv/tools
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-fuzz:
+fuzz: .venv/tools
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: .venv/built

@@ -108,7 +108,7 @@ class Block(NamedTuple):
     """Some finished requests, in the order in which they ended.
 
     records: shape (n,), RECORD_DTYPE.
-    gaps_ns: shape (records["n_gaps"].sum(),), int64; the gaps between consecutive content events, request after request.
+    gaps_ns: shape (records["n_gaps"].sum(),), int64; gaps between consecutive content events, request after request.
     """
 
     records: NDArray[Any]

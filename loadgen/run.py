@@ -116,6 +116,7 @@ async def run_once(recipe: Recipe, place: Place, watch: Watch) -> Measured:
     """
     watch.preparing(recipe, place.sweep)
     target = target_for(recipe)
+    build_plan(recipe, target)  # a mistake in a file that the recipe names is found before anything is sent
     try:
         readiness = await target.prepare()
         for note in readiness.notes:

@@ -63,8 +63,8 @@ async def arun(
     """Run a recipe, every point of its sweep, and write the reports: what the command line does.
 
     recipe: a path, the same as a dict, or a Recipe. overrides: dotted field -> value as in YAML; not for a Recipe.
-    rerun_of: the benchmark id that is repeated. Raises RecipeError, and TargetError or EngineError where nothing could be
-    measured at all; what ends a run that has begun is in the Result's `error`.
+    rerun_of: the benchmark id that is repeated. Raises RecipeError, and TargetError or EngineError where nothing could
+    be measured at all; what ends a run that has begun is in the Result's `error`.
     """
     folder = Path(recipe).parent if isinstance(recipe, str | os.PathLike) else Path()
     known = _recipe(recipe, overrides or {})

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make/venv.sh FOLDER: a virtual environment with pip, of the first Python >= 3.11 found, and what a C compiler needs to
-# build against it. Works where Debian's python3-venv and python3-dev are missing; what cannot be mended is said in one line.
+# make/venv.sh FOLDER: a virtual environment with pip, of the first Python >= 3.11 found. FOLDER/cpath gets what a C compiler
+# must have in CPATH to build against it, mostly nothing. Works where Debian's python3-venv and python3-dev are missing; what cannot be mended is said in one line.
 set -euo pipefail
 venv=$1
 
@@ -37,11 +37,11 @@ fetch_headers() {
   (cd "$venv/headers" && { apt-get download -q "$lib_dev" || { apt-get update -q && apt-get download -q "$lib_dev"; }; } &&
     dpkg -x "$lib_dev"_*.deb .) >"$venv/headers.log" 2>&1 ||
     fail "there is a C compiler and no Python.h to build the native engine with: apt install python3-dev"
-  echo "-I$PWD/$venv/headers/usr/include -I$PWD/$venv/headers/usr/include/python$version" >"$venv/cflags"
+  echo "$PWD/$venv/headers/usr/include:$PWD/$venv/headers/usr/include/python$version" >"$venv/cpath"
 }
 
 python=$(find_python)
 make_venv
-: >"$venv/cflags"
+: >"$venv/cpath"
 header=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["include"] + "/Python.h")')
 if command -v "${CC:-cc}" >/dev/null 2>&1 && [ ! -f "$header" ]; then fetch_headers; fi

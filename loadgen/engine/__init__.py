@@ -40,7 +40,7 @@ def _portable(reason: str) -> Engine:
 
 
 async def _fire_portable(plan: Plan, address: Address, sink: Sink, live: Live) -> Ending:
-    """On an event loop and in a thread of its own: what the caller's loop does, such as a live view, costs it nothing."""
+    """On an event loop and in a thread of its own: what the caller's loop does, a live view say, costs it nothing."""
     from loadgen.engine import aio
 
     def carry() -> Ending:

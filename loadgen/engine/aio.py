@@ -34,7 +34,7 @@ async def fire(plan: Plan, address: Address, sink: Sink, live: Live) -> Ending:
     raise_descriptor_limit(plan.connections)
     client = HttpClient(plan, address, sink.run_tag)
     try:
-        await client.open()
+        await _open(client, live)
         writer = LineWriter(sink, plan.operations)
         run = _Run(plan, client, sink, live, writer)
         try:
@@ -47,6 +47,16 @@ async def fire(plan: Plan, address: Address, sink: Sink, live: Live) -> Ending:
         return run.ending()
     finally:
         await client.close()
+
+
+async def _open(client: HttpClient, live: Live) -> None:
+    """Open the connections beforehand, but no longer than the caller wants the run."""
+    opening = asyncio.create_task(client.open())
+    try:
+        while not (await asyncio.wait({opening}, timeout=s_from_ns(TICK_NS)))[0] and not live.stop_asked:
+            pass
+    finally:
+        await _end(opening)
 
 
 class _Run:

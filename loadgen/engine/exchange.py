@@ -61,7 +61,10 @@ class Exchange:
                 self._deadline_from(self.due.planned_at_ns)
                 await self._talk(client)
         except TimeoutError:
-            self.outcome = Outcome.TIMEOUT
+            if self.traffic.connection == NEVER:
+                self._fail(Outcome.CONNECT_FAILED, "no connection within the time-out")
+            else:
+                self.outcome = Outcome.TIMEOUT
         except MalformedError as reason:
             self._fail(Outcome.PROTOCOL_ERROR, str(reason))
             self.traffic.drop()
@@ -82,15 +85,26 @@ class Exchange:
         CARRIED.set(self.traffic)
         async with client.request(self._encoded) as response:
             self.status = response.status
-            if self.status < 200:
-                raise MalformedError("server switched to another protocol")
-            if self.traffic.is_folded:
-                raise MalformedError("header line is folded")
+            self._check_head(response)
             reader = reader_for(self._plan.wire, self.status, response.headers.get("Content-Type", ""))
             self.facts = reader.facts
             while text := await response.content.readany():
                 self._feed(reader, text)
         self._finish(reader)
+
+    def _check_head(self, response: aiohttp.ClientResponse) -> None:
+        """Refuse what aiohttp takes, and the native engine does not."""
+        headers = response.headers
+        if self.traffic.is_folded:
+            raise MalformedError("header line is folded")
+        if response.version is None or response.version.major != 1:
+            raise MalformedError("not HTTP/1")
+        if self.status < 200:
+            raise MalformedError("server switched to another protocol")
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise MalformedError("body is compressed though that was not asked for")
+        if [coding.lower() for coding in headers.getall("Transfer-Encoding", ())] not in ([], ["chunked"]):
+            raise MalformedError("Transfer-Encoding is not chunked")
 
     def _feed(self, reader: Reader, text: bytes) -> None:
         n_before = self.facts.n_events
@@ -181,6 +195,8 @@ def _words_of(reason: Exception) -> str:
         inner = reason.certificate_error
     elif isinstance(reason, aiohttp.ClientConnectorError):
         inner = reason.os_error
+    if isinstance(inner, aiohttp.ClientResponseError | HttpProcessingError):
+        return inner.message.partition("\n")[0].rstrip(":")
     if isinstance(inner, ssl.SSLCertVerificationError):
         return f"certificate: {inner.verify_message}"
     if isinstance(inner, ssl.SSLError):

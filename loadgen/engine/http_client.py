@@ -23,6 +23,7 @@ OPENING_AT_ONCE = 64
 
 FOREVER_S = 10 * 365 * 86400
 _LARGE_BODY_BYTES = 1 << 20  # aiohttp warns of larger bodies that are given as bytes
+_HEADER_LINE_BYTES = 16 << 10
 _ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -124,6 +125,8 @@ def _session(plan: Plan, address: Address) -> aiohttp.ClientSession:
         connector=connector,
         skip_auto_headers=_ADDED_BY_AIOHTTP,
         auto_decompress=False,
+        max_line_size=_HEADER_LINE_BYTES,
+        max_field_size=_HEADER_LINE_BYTES,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
     )

@@ -37,7 +37,7 @@ class SyntheticPrompts(Section):
         description="A tokenizer.json, or a folder that holds one, to count with. Default: words are counted.",
     )
     unique: bool = Field(
-        default=False,
+        default=True,
         description="Whether each request begins with words of its own, so that no prefix cache has met its prompt.",
     )
 

@@ -116,6 +116,13 @@ def test_a_length_of_zero_has_no_body(engine: Engine) -> None:
     assert carried.server.n_connections == 1
 
 
+def test_304_has_no_body_whatever_its_length_says(engine: Engine) -> None:
+    said = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"
+    carried = engine.carry(plain_plan_of(3), each(say(said)))
+    assert carried.outcomes == ["client_error"] * 3
+    assert carried.server.n_connections == 1
+
+
 def test_the_close_ends_a_body_without_length(engine: Engine) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello"
     record = engine.carry(plain_plan_of(), each(say_and_close(answer))).only
@@ -182,6 +189,8 @@ def test_an_end_before_the_answer_is_whole_is_a_reset(engine: Engine, said: byte
         b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n{}",
+        b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 2\r\n\r\n{}",
         chunked_head("application/json") + b"zz\r\n{}\r\n0\r\n\r\n",
         chunked_head("application/json") + b"2\r\n{}XX0\r\n\r\n",

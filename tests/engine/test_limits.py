@@ -4,7 +4,7 @@ import asyncio
 import resource
 import socket
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from loadgen.bundle.jsonl import format_lines
 from loadgen.engine.contract import Address, Ending, Live, Why
 from loadgen.errors import EngineError
 from loadgen.plan.model import Plan, pool_of
-from loadgen.records import NEVER, Block, Outcome
+from loadgen.records import NEVER, Block, Outcome, TokenSource
 
 T = TypeVar("T")
 OK = whole(b"hello", content_type="text/plain")
@@ -33,7 +33,8 @@ def test_an_answer_that_stalls_is_a_timeout_and_the_next_request_reconnects(engi
     assert carried.outcomes == ["timeout", "ok"]
     late = carried.by_index[0]
     assert late["done_at_ns"] == NEVER
-    assert late["n_events"] == said.count(b'"content"')
+    assert late["n_events"] == late["output_tokens"] == said.count(b'"content"')
+    assert late["token_source"] == TokenSource.EVENTS
     assert carried.by_index[1]["planned_at_ns"] >= late["sent_at_ns"] + 150 * MS
     assert carried.server.n_connections == 2
 
@@ -219,6 +220,47 @@ def test_failures_that_are_answers_are_given_up_too(engine: Engine) -> None:
     carried = engine.carry(plain_plan_of(None, give_up_ns=150 * MS, draw=closed([5 * MS])), each(answer))
     assert carried.ending.why is Why.GAVE_UP
     assert set(carried.outcomes) <= {"server_error", "cancelled"}
+
+
+@contextmanager
+def _full_backlog() -> Iterator[Address]:
+    """Where the kernel answers nobody: the listener's queue is full, and nothing takes from it."""
+    with socket.socket() as listener, ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        host, port = listener.getsockname()
+        yield Address(socket.AF_INET, host, port, host)
+
+
+def test_a_connection_that_nobody_answers_fails_after_the_timeout(engine: Engine) -> None:
+    sink = KeepingSink(engine.folder / "lines")
+    with _full_backlog() as address:
+        _run(engine, engine.fire_at(plain_plan_of(4, connections=2, timeout_ns=200 * MS), address, sink))
+    records = np.concatenate([block.records for block in sink.blocks])
+    assert records["outcome"].tolist() == [Outcome.CONNECT_FAILED] * 4
+    assert (records["sent_at_ns"] == NEVER).all()
+    assert all(records["error"])
+
+
+def test_a_stop_while_connections_are_opened_ends_the_run(engine: Engine) -> None:
+    """The time-out is longer than the test may last."""
+
+    async def main(address: Address) -> Ending:
+        live = Live()
+        sink = KeepingSink(engine.folder / "lines")
+        task = asyncio.ensure_future(engine.fire(plain_plan_of(None, timeout_ns=10 * LONG_NS), address, sink, live))
+        await asyncio.sleep(0)
+        live.stop()
+        return await task
+
+    with _full_backlog() as address:
+        ending = _run(engine, main(address))
+    assert ending.why is Why.STOPPED
+    assert ending.n_sent == 0
 
 
 def test_a_service_that_goes_away_is_connect_failed_from_then_on(engine: Engine) -> None:
