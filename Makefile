@@ -12,8 +12,8 @@ NATIVE_SOURCES := setup.py pyproject.toml $(shell find ext -name '*.pyx' -o -nam
 HAS_COMPILER := $(shell [ "$$(uname)" = Linux ] && command -v $${CC:-cc} >/dev/null && echo yes)
 LOADGEN_NATIVE := $(if $(HAS_COMPILER),required,optional)
 FUZZ_SECONDS ?= 60
-# where make/venv.sh had to fetch Python.h
-export CPATH = $(shell cat .venv/cpath 2>/dev/null)
+# before what compiles; not empty only where make/venv.sh had to fetch Python.h
+CPATH_IF_ANY = $(addprefix CPATH=,$(shell cat .venv/cpath 2>/dev/null))
 
 .PHONY: run build test test-servers lint format fuzz bench demo-ollama demo-vllm clean
 
@@ -29,7 +29,7 @@ build: .venv/built
 # installed where it lies, so that an edit of a .py needs nothing and an edit under ext/ a new build
 .venv/built: .venv/cpath $(NATIVE_SOURCES)
 	@echo "installing loadgen into .venv$(if $(HAS_COMPILER), and building its native engine, : no C compiler here)"
-	@LOADGEN_NATIVE=$(LOADGEN_NATIVE) $(PIP) --editable .
+	@$(CPATH_IF_ANY) LOADGEN_NATIVE=$(LOADGEN_NATIVE) $(PIP) --editable .
 	@touch $@
 
 # loadgen itself is there already: this adds its extras
@@ -44,13 +44,13 @@ test: .venv/tools
 
 test-servers: .venv/tools
 	@$(PYTHON_RUN) -m servers install ollama vllm transformers || [ "$$LOADGEN_REQUIRE" != all ]
-	@$(PYTEST) -m 'heavy or packaging' --durations=5 $(ARGS)
+	@$(CPATH_IF_ANY) $(PYTEST) -m 'heavy or packaging' --durations=5 $(ARGS)
 
 lint: .venv/tools
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@LOADGEN_NATIVE=strict $(PYTHON_RUN) setup.py --quiet build_ext \
+	@$(CPATH_IF_ANY) LOADGEN_NATIVE=strict $(PYTHON_RUN) setup.py --quiet build_ext \
 	  --build-temp build/strict --build-lib build/strict
 	@echo "lint: ruff, mypy --strict, Cython and C without a warning"
 
@@ -59,7 +59,7 @@ format: .venv/tools
 	@$(BIN)/ruff format .
 
 fuzz: .venv/tools
-	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+	@$(CPATH_IF_ANY) tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: .venv/built
 	@$(PYTHON_RUN) bench/run.py $(ARGS)

@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # make/venv.sh FOLDER: a virtual environment with pip, of the first Python >= 3.11 found. FOLDER/cpath gets what a C compiler
-# must have in CPATH to build against it, mostly nothing. Works where Debian's python3-venv and python3-dev are missing; what cannot be mended is said in one line.
+# must have in CPATH to build against it: mostly nothing. Debian's python3-venv and python3-dev need not be installed: what is
+# missing of them is unpacked inside FOLDER. What cannot be mended is said in one line.
 set -euo pipefail
 venv=$1
 
-fail() { echo "make: $*" >&2; exit 1; }
+fail() {
+  echo "make: $*" >&2
+  exit 1
+}
 
 find_python() {
   local name
@@ -17,27 +21,33 @@ find_python() {
   fail "Python 3.11 or newer is needed, and none is on the PATH (PYTHON=/path/to/python3 names one)"
 }
 
+# The files of a Debian package under $venv/debian. Not installed: no root, except where apt knows no packages yet.
+fetch_package() {
+  mkdir -p "$venv/debian"
+  (
+    cd "$venv/debian"
+    apt-get download -q "$1" || { apt-get update -q && apt-get download -q "$1"; }
+    dpkg -x "$1"_*.deb .
+  ) >>"$venv/debian.log" 2>&1
+}
+
 make_venv() {
   rm -rf "$venv"
   "$python" -m venv "$venv" >/dev/null 2>&1 && return
-  # ensurepip is missing: fill the environment with another pip of this machine
-  "$python" -m venv --without-pip "$venv" || fail "$python cannot make a virtual environment: apt install python3-venv"
-  "$python" -m pip --python "$venv" install --quiet pip 2>/dev/null || {
-    rm -rf "$venv"
-    fail "$python has no ensurepip: apt install python3-venv"
-  }
+  rm -rf "$venv"
+  "$python" -m venv --without-pip "$venv" >/dev/null 2>&1 || fail "$python cannot make a virtual environment: apt install python3-venv"
+  fetch_package python3-pip-whl || fail "$python has no ensurepip to make a virtual environment with: apt install python3-venv"
+  local pip
+  pip=$(echo "$venv"/debian/usr/share/python-wheels/pip-*.whl)
+  "$venv/bin/python" "$pip/pip" install --quiet pip || fail "pip could not be downloaded"
 }
 
-# Python.h from Debian's package, unpacked beside the environment: no root, nothing installed.
 fetch_headers() {
-  local version lib_dev
+  local version include=$PWD/$venv/debian/usr/include
   version=$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-  lib_dev=libpython$version-dev
-  mkdir -p "$venv/headers"
-  (cd "$venv/headers" && { apt-get download -q "$lib_dev" || { apt-get update -q && apt-get download -q "$lib_dev"; }; } &&
-    dpkg -x "$lib_dev"_*.deb .) >"$venv/headers.log" 2>&1 ||
+  fetch_package "libpython$version-dev" ||
     fail "there is a C compiler and no Python.h to build the native engine with: apt install python3-dev"
-  echo "$PWD/$venv/headers/usr/include:$PWD/$venv/headers/usr/include/python$version" >"$venv/cpath"
+  echo "$include:$include/python$version" >"$venv/cpath"
 }
 
 python=$(find_python)

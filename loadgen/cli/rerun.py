@@ -52,7 +52,7 @@ def rerun_bundle(
     out = sys.stderr if as_json else sys.stdout
     for first, second in zip(before, result.bundles, strict=False):
         print("\n".join(side_by_side(first, second)), file=out, end="\n\n")
-    say_result(result, as_json)
+    say_result(result, as_json, quiet)
     return result.exit_code
 
 

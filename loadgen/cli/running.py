@@ -38,7 +38,7 @@ def run_recipe(
     result = watched(
         lambda view: arun(recipe, overrides=overrides, results=results, reports=reports, watch=view), view_for(quiet)
     )
-    say_result(result, as_json)
+    say_result(result, as_json, quiet)
     return result.exit_code
 
 
@@ -87,11 +87,11 @@ def _stopped_by_signals(view: View) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def say_result(result: Result, as_json: bool) -> None:
-    """The verdict and where the report is, in the last lines; with as_json the summary alone on stdout."""
+def say_result(result: Result, as_json: bool, quiet: bool) -> None:
+    """Figures unless quiet, then the verdict and where the report is; with as_json the summary alone on stdout."""
     if result.error is not None:
         print(result.error, file=sys.stderr)
-    lines = list(_last_lines(result))
+    lines = list(_last_lines(result, quiet))
     print("\n".join(lines), file=sys.stderr if as_json else sys.stdout, flush=True)
     if as_json:
         print(orjson.dumps(summary_of(result), option=orjson.OPT_INDENT_2).decode())
@@ -110,22 +110,22 @@ def is_sweep(result: Result) -> bool:
     return result.recipe.sweep is not None or len(result.bundles) > 1
 
 
-def _last_lines(result: Result) -> Iterator[str]:
+def _last_lines(result: Result, quiet: bool) -> Iterator[str]:
     if not result.bundles:
         yield "INTERRUPTED: nothing was measured."
         return
     if is_sweep(result) and result.report:
-        yield from _sweep_lines(result, _sweep_report(result.report))
+        yield from _sweep_lines(result, _sweep_report(result.report), quiet)
     else:
-        yield from run_lines(result.bundle)
+        yield from run_lines(result.bundle)[-1 if quiet else 0 :]
     if result.report is not None:
         yield f"Report: {result.report / 'report.md'}"
         yield f"Pictures: {result.report / 'plots'}{os.sep}"
 
 
-def _sweep_lines(result: Result, report: dict[str, Any]) -> Iterator[str]:
+def _sweep_lines(result: Result, report: dict[str, Any], quiet: bool) -> Iterator[str]:
     """The points, and: PASS: 16 clients is the highest load that holds … . What a person can do with it."""
-    yield from sweep_lines(report)
+    yield from () if quiet else sweep_lines(report)
     yield f"{_word(result, report)}: {report['recommendation']}"
     if report["slo_limit"]:
         limit = report["slo_limit"]

@@ -7,7 +7,7 @@ import ssl
 import urllib.request
 from contextlib import AbstractAsyncContextManager, suppress
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -17,6 +17,9 @@ from loadgen.engine.contract import Address
 from loadgen.engine.tap import TappedConnector
 from loadgen.errors import EngineError
 from loadgen.plan.model import NO_SLOT, SLOT_BYTES, Plan
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
 
 OPENING_AT_ONCE = 64
 """Connections opened beforehand wait for each other, so that a server's backlog is not overrun."""
@@ -79,12 +82,14 @@ class HttpClient:
     async def open(self) -> None:
         """Open all connections beforehand. One that cannot be opened is tried again by the request that needs it."""
         turn = asyncio.Semaphore(OPENING_AT_ONCE)
-        opened = await asyncio.gather(*(self._open_one(turn) for _ in range(self._plan.connections)))
-        for connection in opened:
-            if connection is not None:
+        opened: list[Connection] = []
+        try:
+            await asyncio.gather(*(self._open_one(turn, opened) for _ in range(self._plan.connections)))
+        finally:
+            for connection in opened:
                 connection.release()
 
-    async def _open_one(self, turn: asyncio.Semaphore) -> "aiohttp.connector.Connection | None":
+    async def _open_one(self, turn: asyncio.Semaphore, opened: "list[Connection]") -> None:
         request = aiohttp.ClientRequest(
             "GET",
             self._url("/"),
@@ -93,12 +98,10 @@ class HttpClient:
             proxy=URL(self._proxy) if self._proxy else None,
         )
         connector = self._session.connector
-        if connector is None:
-            return None
+        assert connector is not None
         with suppress(aiohttp.ClientError, OSError):
             async with turn, asyncio.timeout(self._plan.timeout_ns / 1e9):
-                return await connector.connect(request, traces=[], timeout=aiohttp.ClientTimeout(total=None))
-        return None
+                opened.append(await connector.connect(request, traces=[], timeout=aiohttp.ClientTimeout(total=None)))
 
     async def close(self) -> None:
         """Close all connections, and wait until their sockets are closed."""

@@ -1,4 +1,4 @@
-"""What a terminal shows of a report: a run's verdict and figures, a sweep's points as a table."""
+"""What a terminal shows of a report: a run's figures and verdict, a sweep's points as a table."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,14 +23,14 @@ SHORT_AXES = {"load.concurrency": "clients", "load.rate_per_s": "rate/s"}
 
 
 def run_lines(bundle: "Bundle") -> list[str]:
-    """Verdict, limits and headline figures."""
+    """Headline figures, each limit, and in the last line the verdict."""
     facts = facts_of(bundle)
-    return [verdict_of(facts).line, *_limit_lines(facts), *_latency_lines(facts)]
+    return [*_latency_lines(facts), *_limit_lines(facts), verdict_of(facts).line]
 
 
 def _limit_lines(facts: Facts) -> list[str]:
     rows = [
-        (f"  {limit.verdict or UNKNOWN}", limit.expression, f"measured {limit.shown(limit.value)}")
+        (limit.verdict or UNKNOWN, limit.expression, f"measured {limit.shown(limit.value)}")
         for limit in facts.limits
     ]
     return aligned(rows)
@@ -38,11 +38,11 @@ def _limit_lines(facts: Facts) -> list[str]:
 
 def _latency_lines(facts: Facts) -> list[str]:
     rows = [
-        (f"  {name}", *(f"{which} {shown_percentile(facts.metric(name), which)} ms" for which in ("p50", "p95", "p99")))
+        (name, *(f"{which} {shown_percentile(facts.metric(name), which)} ms" for which in ("p50", "p95", "p99")))
         for name in HEADLINE_METRICS
         if facts.metric(name)
     ]
-    return aligned([(*row, METRICS[row[0].strip()]) for row in rows])
+    return aligned([(*row, METRICS[row[0]]) for row in rows])
 
 
 def sweep_lines(content: Mapping[str, Any]) -> list[str]:

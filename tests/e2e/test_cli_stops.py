@@ -57,7 +57,7 @@ def test_ctrl_c_in_mid_sweep_closes_the_run_and_reports_what_there_is(
     code, stdout = going.end()
     assert code == 130, going.lines
     assert [status_of(bundle) for bundle in bundles(tmp_path)] == ["complete", "interrupted"]
-    assert stdout.startswith("INTERRUPTED: ")
+    assert "\nINTERRUPTED: " in stdout
     report = next(line for line in stdout.splitlines() if line.startswith("Report: ")).removeprefix("Report: ")
     assert Path(report).parent.name.startswith("sweep_")
     assert (tmp_path / report).is_file()

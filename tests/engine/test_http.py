@@ -208,6 +208,15 @@ def test_malformed_http_is_a_protocol_error_and_the_next_request_is_not_hurt(eng
     assert carried.by_index[0]["error"]
 
 
+def test_a_server_that_speaks_first_is_no_http_server(engine: Engine) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(b"220 mail.test ESMTP\r\n")
+        await peer.lost()
+
+    outcomes = engine.carry(plain_plan_of(3), script).outcomes
+    assert set(outcomes) <= {"protocol_error", "reset"}
+
+
 def test_a_folded_header_is_refused(engine: Engine) -> None:
     said = b"HTTP/1.1 200 OK\r\nX-Long: a\r\n b\r\nContent-Length: 5\r\n\r\nhello"
     assert engine.carry(plain_plan_of(2), each(say_and_close(said), say(OK))).outcomes == ["protocol_error", "ok"]

@@ -26,16 +26,22 @@ OK = whole(b"hello", content_type="text/plain")
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"HTTP/1.1 200 OK\r\n", chunked_head(), chunked_head() + chunk(event(delta("a"))), chat_stream(3)[:-5]],
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        chunked_head(),
+        chunked_head() + chunk(event(delta("a"))),
+        chat_stream(3, figures=False)[:-5],
+    ],
 )
 def test_an_answer_that_stalls_is_a_timeout_and_the_next_request_reconnects(engine: Engine, said: bytes) -> None:
-    carried = engine.carry(plan_of(2, timeout_ns=150 * MS), each(stall(said), say(completion())))
+    carried = engine.carry(plan_of(2, timeout_ns=250 * MS), each(stall(said), say(completion())))
     assert carried.outcomes == ["timeout", "ok"]
     late = carried.by_index[0]
     assert late["done_at_ns"] == NEVER
     assert late["n_events"] == late["output_tokens"] == said.count(b'"content"')
     assert late["token_source"] == TokenSource.EVENTS
-    assert carried.by_index[1]["planned_at_ns"] >= late["sent_at_ns"] + 150 * MS
+    assert carried.by_index[1]["planned_at_ns"] >= late["sent_at_ns"] + 250 * MS
     assert carried.server.n_connections == 2
 
 
@@ -43,11 +49,17 @@ def test_a_timeout_counts_from_the_send_and_not_from_the_plan(engine: Engine) ->
     """The second waits for a connection for most of its time, and still has all of it once it is sent."""
 
     async def answer(peer: Peer, asked: Asked) -> None:
-        await asyncio.sleep(0.25)
+        await released.acquire()
         await peer.send(completion())
 
-    plan = open_plan_of([0, 0], connections=1, timeout_ns=400 * MS)
-    assert engine.carry(plan, each(answer)).outcomes == ["ok", "ok"]
+    async def watch(server: ScriptedServer, live: Live) -> None:
+        for instant_ns in (700 * MS, 1300 * MS):
+            await until(lambda instant_ns=instant_ns: live.elapsed_ns >= instant_ns)  # type: ignore[misc]
+            released.release()
+
+    released = asyncio.Semaphore(0)
+    plan = open_plan_of([0, 0], connections=1, timeout_ns=S)
+    assert engine.carry(plan, each(answer), during=watch).outcomes == ["ok", "ok"]
 
 
 def test_a_request_that_the_server_does_not_read_is_a_timeout(engine: Engine) -> None:
@@ -89,6 +101,27 @@ def test_a_stop_cancels_what_waits_for_a_connection(engine: Engine) -> None:
     assert set(carried.outcomes) == {"cancelled"}
     assert len(carried.records) >= 5
     assert carried.ending.n_sent == 1
+
+
+def test_a_stop_under_load_keeps_every_record(engine: Engine) -> None:
+    """The harness counts them."""
+
+    async def watch(server: ScriptedServer, live: Live) -> None:
+        await until(lambda: live.n_finished >= 300)
+        live.stop()
+
+    carried = engine.carry(plain_plan_of(None, connections=32, threads=2), each(say(OK)), during=watch)
+    assert carried.ending.why is Why.STOPPED
+    assert set(carried.outcomes) <= {"ok", "cancelled"}
+    assert carried.outcomes.count("cancelled") <= 32
+
+
+def test_an_overload_keeps_every_record(engine: Engine) -> None:
+    """Twenty arrivals a millisecond, two connections, a short drain: those that still wait are cancelled."""
+    plan = open_plan_of([], draw=every(MS // 20), duration_ns=200 * MS, connections=2, drain_ns=20 * MS)
+    carried = engine.carry(plan, each(say(completion())))
+    assert carried.by_index["index"].tolist() == list(range(3999))
+    assert set(carried.outcomes) == {"ok", "cancelled"}
 
 
 def test_a_stop_during_a_pause_ends_at_once_and_plans_nothing_more(engine: Engine) -> None:

@@ -65,7 +65,7 @@ def test_a_report_of_any_run_is_sound(kind: str, tmp_path) -> None:
         f"# {bundle.id}: chat_sweep\n\n**{report['verdict']['value']}:** {report['verdict']['sentence']}"
     )
     assert f"loadgen --rerun {bundle.id}" in page
-    assert run_lines(bundle)[0] == f"{report['verdict']['value']}: {report['verdict']['sentence']}"
+    assert run_lines(bundle)[-1] == f"{report['verdict']['value']}: {report['verdict']['sentence']}"
 
 
 @pytest.mark.parametrize("status", ["complete", "failed", None])
