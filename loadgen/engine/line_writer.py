@@ -68,11 +68,13 @@ class LineWriter:
         if self.disk_error is not None or self.bug is not None:
             self.n_lost += len(rows)
             return
-        text = format_lines(_block_of(rows), self._sink.run_tag, self._operations)
-        n_lines = self._append(text)
+        block = _block_of(rows)
+        self._sink.hide(block.records)
+        n_lines = self._append(format_lines(block, self._sink.run_tag, self._operations))
         self.n_lost += len(rows) - n_lines
+        written = block.records[:n_lines]
         if n_lines:
-            self._sink.take(_block_of(rows[:n_lines]))
+            self._sink.take(Block(written, block.gaps_ns[: written["n_gaps"].sum()]))
 
     def _append(self, text: bytes) -> int:
         """Return how many lines are in the file now, whole. Those that the disk has no room for are cut off again."""

@@ -164,7 +164,7 @@ def _hold_together(folder: Path, plan: Plan, said: list[tuple[list[bytes], bool]
 
 
 together = settings(
-    max_examples=25,
+    max_examples=400,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -1,0 +1,47 @@
+"""What stands between an engine and the bundle, without either."""
+
+from pathlib import Path
+
+import numpy as np
+
+from loadgen.metrics import Tally
+from loadgen.plan.model import Operation
+from loadgen.records import ERROR_BYTES, Outcome, empty_record
+from loadgen.run import RunSink
+
+KEY = "sk-0123456789"
+
+
+def sink(tmp_path: Path, duration_ns: int | None = None) -> RunSink:
+    tally = Tally((Operation("chat", expects_tokens=True),), ())
+    redact = lambda text: text.replace(KEY, "***")  # noqa: E731
+    return RunSink(tmp_path / "requests.jsonl", "BM-20260101-001", tally, duration_ns, redact)
+
+
+def test_a_secret_that_a_server_repeats_is_hidden_before_it_is_written(tmp_path: Path) -> None:
+    records = np.concatenate([empty_record(), empty_record()])
+    records["outcome"] = Outcome.CLIENT_ERROR
+    records["error"][0] = f"Incorrect API key provided: {KEY}".encode()
+    records["error"][1] = b"no such model"
+    sink(tmp_path).hide(records)
+    assert records["error"].tolist() == [b"Incorrect API key provided: ***", b"no such model"]
+
+
+def test_a_hidden_text_that_grows_is_cut_between_characters(tmp_path: Path) -> None:
+    records = empty_record()
+    records["outcome"] = Outcome.CLIENT_ERROR
+    records["error"][0] = ("x" + "é" * 53).encode()
+    one = sink(tmp_path)
+    one.redact = lambda text: "**" + text
+    one.hide(records)
+    text = records["error"][0]
+    assert len(text) <= ERROR_BYTES
+    assert text.decode() == "**x" + "é" * 52
+
+
+def test_the_window_of_the_figures_begins_and_ends_with_the_engine_s(tmp_path: Path) -> None:
+    one = sink(tmp_path, duration_ns=50)
+    one.window_from_ns = None
+    assert one.tally.window_from_ns is None
+    one.window_from_ns = 7
+    assert (one.window_from_ns, one.tally.window_from_ns, one.tally.window_end_ns) == (7, 7, 57)
