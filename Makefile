@@ -29,7 +29,7 @@ build: .venv/built
 # installed where it lies, so that an edit of a .py needs nothing and an edit under ext/ a new build
 .venv/built: .venv/cpath $(NATIVE_SOURCES)
 	@echo "installing loadgen into .venv$(if $(HAS_COMPILER), and building its native engine, : no C compiler here)"
-	@$(CPATH_IF_ANY) LOADGEN_NATIVE=$(LOADGEN_NATIVE) $(PIP) --editable .
+	@$(CPATH_IF_ANY) PYTHONWARNINGS=ignore LOADGEN_NATIVE=$(LOADGEN_NATIVE) $(PIP) --editable .
 	@touch $@
 
 # loadgen itself is there already: this adds its extras

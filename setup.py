@@ -27,7 +27,8 @@ DIRECTIVES = {
     "embedsignature": True,
 }
 COMPILE_ARGUMENTS = ["-O3", "-g0"]
-WARNING_ARGUMENTS = ["-Wall", "-Werror", "-Wno-unused-function"]  # Cython writes helpers that not every module calls
+# Cython writes helpers that not every module calls, and its enums are unsigned in C
+WARNING_ARGUMENTS = ["-Wall", "-Werror", "-Wno-unused-function", "-Wno-sign-compare"]
 
 NATIVE = os.environ.get("LOADGEN_NATIVE", "optional")
 STRICT = NATIVE == "strict"
@@ -52,15 +53,15 @@ def translate():
 
     Options.warning_errors = STRICT
     said = io.StringIO()
-    with contextlib.redirect_stderr(said):
-        try:
+    try:
+        with contextlib.redirect_stderr(said):
             modules = cythonize(
                 extensions(), include_path=["ext"], compiler_directives=DIRECTIVES, build_dir="build/c", force=STRICT
             )
-        finally:
-            print(said.getvalue(), file=sys.__stderr__, end="")
-            if STRICT and "performance hint" in said.getvalue():
-                raise SystemExit("a performance hint is an error here: see above")
+    finally:
+        print(said.getvalue(), file=sys.stderr, end="")
+    if STRICT and "performance hint" in said.getvalue():
+        raise SystemExit("a performance hint is an error here: see above")
     for module in modules:
         module.optional = NATIVE == "optional"  # cythonize() does not take it over
     return modules

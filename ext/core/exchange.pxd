@@ -229,6 +229,7 @@ cdef inline void exchange_fail(Loop* loop, Connection* connection, uint8_t outco
     record_say(&connection.record, why)
     connection_close(connection, True)
     if outcome == OUTCOME_CONNECT_FAILED:
+        connection.record.connection = NOBODY
         connection.backoff_ns = min(max(2 * connection.backoff_ns, FIRST_BACKOFF_NS), LAST_BACKOFF_NS)
         freed_at_ns += connection.backoff_ns
     exchange_end(loop, connection, freed_at_ns)
