@@ -227,7 +227,7 @@ cdef inline void _take_facts(AnswerReader* answer) noexcept nogil:
     answer.prompt_tokens = answer.json.facts.prompt_tokens
     answer.output_tokens = answer.json.facts.output_tokens
     answer.is_refusal = answer.json.facts.is_refusal
-    answer.is_done |= answer.json.facts.is_done
+    answer.is_done |= answer.framing != FRAMING_SSE and answer.json.facts.is_done  # `done` is Ollama's word
     answer.has_error = answer.json.facts.has_error
     answer.server_total_ns = answer.json.facts.total_ns
     answer.server_load_ns = answer.json.facts.load_ns

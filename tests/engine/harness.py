@@ -6,10 +6,10 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from loadgen.engine.contract import Address, Ending, Live, Sink
 from loadgen.plan.model import SLOT_BYTES, Plan
 from loadgen.records import NEVER, RECORD_DTYPE, Block, Outcome
 
+T = TypeVar("T")
 RUN_TAG = "BM-20260101-001"
 
 Fire = Callable[[Plan, Address, Sink, Live], Awaitable[Ending]]
@@ -127,6 +128,11 @@ class Engine:
         finally:
             await server.stop()
         return Carried(plan, ending, live, sink, server, sink.path.read_bytes())
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run something on the engine's kind of loop."""
+        with asyncio.Runner(loop_factory=self.new_loop) as runner:
+            return runner.run(main)
 
     async def fire_at(self, plan: Plan, address: Address, sink: Sink, live: Live | None = None) -> Ending:
         return await self.fire(plan, address, sink, live or Live())

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ENGINES
 from dialects import OLLAMA_END, delta, event, ollama_line, usage
+from engines import ENGINES
 from harness import Carried
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

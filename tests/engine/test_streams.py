@@ -137,6 +137,12 @@ def test_what_follows_the_done_mark_is_passed_over(engine: Engine) -> None:
     assert (record["outcome"], record["n_events"]) == (0, 2)
 
 
+def test_ollama_s_word_for_the_end_ends_no_stream_of_openai_s(engine: Engine) -> None:
+    stream = chunked([event(delta("a")), event({"done": True}), event(delta("b")), event(usage(1, 2))])
+    record = engine.carry(plan_of(), each(say(stream))).only
+    assert (record["outcome"], record["n_events"], record["output_tokens"]) == (0, 2, 2)
+
+
 def test_events_that_come_in_one_read_share_a_stamp(engine: Engine) -> None:
     carried = engine.carry(plan_of(), each(say(chat_stream(6))))
     record = carried.only
