@@ -227,7 +227,8 @@ cdef inline void _take_facts(AnswerReader* answer) noexcept nogil:
     answer.prompt_tokens = answer.json.facts.prompt_tokens
     answer.output_tokens = answer.json.facts.output_tokens
     answer.is_refusal = answer.json.facts.is_refusal
-    answer.is_done |= answer.framing != FRAMING_SSE and answer.json.facts.is_done  # `done` is Ollama's word
+    if answer.framing != FRAMING_SSE:  # `done` is Ollama's word; a stream of events ends with [DONE]
+        answer.is_done |= answer.json.facts.is_done
     answer.has_error = answer.json.facts.has_error
     answer.server_total_ns = answer.json.facts.total_ns
     answer.server_load_ns = answer.json.facts.load_ns
