@@ -32,6 +32,7 @@ fetch_package() {
 }
 
 make_venv() {
+  "$venv/bin/python" -m pip --version >/dev/null 2>&1 && return # one that works is kept, with all that is in it
   rm -rf "$venv"
   "$python" -m venv "$venv" >/dev/null 2>&1 && return
   rm -rf "$venv"

@@ -12,6 +12,7 @@ from loadgen.metrics import Tally
 from loadgen.plan.model import Plan
 from loadgen.recipe import Recipe
 from loadgen.report.facts import facts_of
+from loadgen.report.numbers import figure
 from loadgen.report.verdict import headline, verdict_of
 from loadgen.report.words import load_of, load_phrase
 from loadgen.run import Watch
@@ -115,7 +116,7 @@ def latencies_of(tally: Tally) -> list[tuple[str, str, str]]:
     """(name, p50, p99) in ms, of those that have values so far."""
     snapshot = tally.snapshot()
     return [
-        (name, f"{ms_from_ns(snapshot.p50_ns[name]):.3g}", f"{ms_from_ns(snapshot.p99_ns[name]):.3g}")
+        (name, figure(ms_from_ns(snapshot.p50_ns[name])), figure(ms_from_ns(snapshot.p99_ns[name])))
         for name in LATENCIES
         if name in snapshot.p50_ns and name in snapshot.p99_ns
     ]
