@@ -45,6 +45,7 @@ cdef inline int connection_open(Loop* loop, Connection* connection) noexcept nog
     if connection.fd < 0:
         return errno
     connection.state = CONNECTING
+    connection.n_answers = 0
     setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
     setsockopt(connection.fd, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof(stamps))
     if connect(connection.fd, <sockaddr*>&loop.address, loop.n_address_bytes) < 0 and errno != EINPROGRESS:

@@ -176,7 +176,6 @@ cdef inline void arrival_begin(Loop* loop, const Due* due) noexcept nogil:
 
 cdef inline void exchange_begin(Loop* loop, Connection* connection) noexcept nogil:
     """Send the connection's planned request, over a new socket where the old one is closed."""
-    cdef int reason
     connection.record.connection = <int32_t>(connection - loop.connections) * <int32_t>loop.settings.n_threads + <int32_t>loop.settings.thread
     loop.counters.n_planned += 1
     _write_slot(loop, connection)
@@ -189,11 +188,28 @@ cdef inline void exchange_begin(Loop* loop, Connection* connection) noexcept nog
     loop.counters.n_in_flight += 1
     if connection.state == IDLE:
         exchange_send(loop, connection)
-        return
+    else:
+        _connect_first(loop, connection)
+
+cdef inline void _connect_first(Loop* loop, Connection* connection) noexcept nogil:
+    cdef int reason
     deadline_set(loop, connection, run_now_ns(&loop.clock))
     reason = connection_open(loop, connection)
     if reason != 0:
         exchange_fail(loop, connection, OUTCOME_CONNECT_FAILED, strerror(reason))
+
+cdef inline bint exchange_resend(Loop* loop, Connection* connection) noexcept nogil:
+    """A kept connection that ends before a byte of the answer was closed by the server while the request was on its way: no answer
+    of the server's is lost, so send the request again, over a new connection (RFC 9112, 9.3.1 and 9.5). The planned instant stays.
+    Return False where that is not what happened."""
+    if connection.n_answers == 0 or connection.record.first_byte_at_ns != NEVER:
+        return False
+    loop.counters.n_sent -= connection.record.sent_at_ns != NEVER
+    connection.record.sent_at_ns = NEVER
+    connection.n_sent_bytes = 0
+    connection_close(connection, False)
+    _connect_first(loop, connection)
+    return True
 
 cdef inline void exchange_send(Loop* loop, Connection* connection) noexcept nogil:
     """Send what is left of the request; the instant at which nothing is left is `sent`."""
@@ -207,7 +223,8 @@ cdef inline void exchange_send(Loop* loop, Connection* connection) noexcept nogi
         loop.counters.n_sent += 1
         deadline_set(loop, connection, now_ns)
     elif reason != EAGAIN:
-        exchange_fail(loop, connection, OUTCOME_RESET, strerror(reason))
+        if not exchange_resend(loop, connection):
+            exchange_fail(loop, connection, OUTCOME_RESET, strerror(reason))
     elif connection.state != SENDING:
         connection.state = SENDING
         deadline_set(loop, connection, now_ns)

@@ -7,6 +7,9 @@ from libc.string cimport memcpy, strlen
 from core.record cimport *
 from core.state cimport SLOT_BYTES
 
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t n_most)
+
 cdef enum:
     LINE_BYTES = 2048        # the longest line without its gaps: all keys, all numbers at full width, an error of escapes
     GAP_BYTES = 20           # the longest gap and its comma
@@ -74,13 +77,24 @@ cdef inline uint8_t* _seconds(uint8_t* out, int64_t from_ns, int64_t to_ns) noex
         last -= 1
     return last + 1
 
+cdef inline int _whole_characters(const char* text, int n_most) noexcept nogil:
+    """How many of the bytes are whole UTF-8 characters: all, unless the last one's bytes go on behind them."""
+    cdef int n_bytes = <int>strnlen(text, n_most), lead = n_bytes - 1, n_follow
+    while lead >= 0 and lead > n_bytes - 4 and (<uint8_t>text[lead] & 0xC0) == 0x80:
+        lead -= 1
+    if lead < 0 or <uint8_t>text[lead] < 0xC0:
+        return n_bytes
+    n_follow = 1 if <uint8_t>text[lead] < 0xE0 else 2 if <uint8_t>text[lead] < 0xF0 else 3
+    return lead if lead + 1 + n_follow > n_bytes else n_bytes
+
 cdef inline uint8_t* _escaped(uint8_t* out, const char* text, int n_most) noexcept nogil:
-    """A JSON string of UTF-8 bytes. What is no UTF-8 was kept out when the text was taken."""
+    """A JSON string of UTF-8 bytes; a character that the field's end has cut is left out."""
     cdef int i = 0
     cdef uint8_t byte
+    n_most = _whole_characters(text, n_most)
     out[0] = c'"'
     out += 1
-    while i < n_most and text[i] != 0:
+    while i < n_most:
         byte = <uint8_t>text[i]
         if byte == c'"' or byte == c"\\":
             out[0] = c"\\"

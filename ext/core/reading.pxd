@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset, strerror
 from core.arena cimport arena_keep
 from core.clock cimport NS_PER_S, clock_arrival_ns, run_now_ns
 from core.connection cimport connection_close
-from core.exchange cimport exchange_end, exchange_fail, record_say
+from core.exchange cimport exchange_end, exchange_fail, exchange_resend, record_say
 from core.record cimport *
 from core.state cimport *
 from linux.clock cimport timespec
@@ -113,6 +113,7 @@ cdef inline void _complete(Loop* loop, Connection* connection, int64_t at_ns, bi
     connection.record.outcome = _verdict(loop, connection)
     if is_reusable and has_sent_all and connection.http.keep_alive:
         connection.state = IDLE
+        connection.n_answers += 1
     else:
         connection_close(connection, not has_sent_all)
     exchange_end(loop, connection, at_ns)
@@ -200,16 +201,18 @@ cdef inline void _closed_by_server(Loop* loop, Connection* connection) noexcept 
         connection_close(connection, False)
     elif connection.is_framed and http1_eof(&connection.http) == WIRE_DONE:
         _end_answer(loop, connection, connection.last_arrival_ns, False)
+    elif exchange_resend(loop, connection):
+        return
     elif connection.record.first_byte_at_ns == NEVER:
         reading_fail(loop, connection, OUTCOME_RESET, "closed before an answer came")
     else:
         reading_fail(loop, connection, OUTCOME_RESET, "closed in the middle of the answer")
 
 cdef inline void _broken(Loop* loop, Connection* connection, int reason) noexcept nogil:
-    if connection.carries:
-        reading_fail(loop, connection, OUTCOME_RESET, strerror(reason))
-    else:
+    if not connection.carries:
         connection_close(connection, False)
+    elif not exchange_resend(loop, connection):
+        reading_fail(loop, connection, OUTCOME_RESET, strerror(reason))
 
 cdef inline void connection_read(Loop* loop, Connection* connection) noexcept nogil:
     """Take what the socket holds, one read; level-triggered waiting brings the rest."""

@@ -37,6 +37,7 @@ cdef struct Connection:
     int64_t last_arrival_ns  # arrivals on one connection never go back
     int64_t deadline_ns
     int64_t n_sent_bytes     # of the request
+    int64_t n_answers        # that this socket has brought
     int64_t backoff_ns       # before the next try, after a connection that could not be opened
     int fd
     int state                # ConnectionState

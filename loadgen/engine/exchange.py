@@ -45,7 +45,6 @@ class Exchange:
         self.n_shared_stamps = 0
         self.gaps_ns: list[int] = []
         self.facts = Facts()
-        self.traffic = Traffic(now_ns, encoded.n_bytes, self._sent)
         self._plan = plan
         self._live = live
         self._operation_number = int(plan.pool.operation[due.payload])
@@ -53,6 +52,10 @@ class Exchange:
         self._encoded = encoded
         self._now_ns = now_ns
         self._deadline = asyncio.timeout(None)
+        self.traffic = self._new_traffic()
+
+    def _new_traffic(self) -> Traffic:
+        return Traffic(self._now_ns, self._encoded.n_bytes, self._sent)
 
     async def carry(self, client: HttpClient) -> None:
         """Send, read, judge. Raises only CancelledError; the outcome is then CANCELLED."""
@@ -82,6 +85,22 @@ class Exchange:
         self._deadline_from(self.traffic.sent_at_ns)
 
     async def _talk(self, client: HttpClient) -> None:
+        """Over a new connection once more, where a kept one was closed by the server while the request was on its way.
+
+        No answer is lost then. The planned instant stays. Source: RFC 9112, 9.3.1 and 9.5.
+        """
+        while True:
+            try:
+                return await self._talk_once(client)
+            except (aiohttp.ClientError, OSError):
+                traffic = self.traffic
+                if not traffic.is_reused or traffic.n_read or traffic.cut is Cut.BY_CLIENT:
+                    raise
+                traffic.on_sent = _nothing
+                self._live.n_sent -= traffic.sent_at_ns != NEVER
+                self.traffic = self._new_traffic()
+
+    async def _talk_once(self, client: HttpClient) -> None:
         CARRIED.set(self.traffic)
         async with client.request(self._encoded) as response:
             self.status = response.status

@@ -40,6 +40,7 @@ class Traffic:
     on_sent: Callable[[], None]
     connection: int = NEVER
     tap: "Tap | None" = None  # that of the connection
+    is_reused: bool = False  # the connection has carried another request before
     n_written: int = 0
     n_read: int = 0
     sent_at_ns: int = NEVER
@@ -84,6 +85,7 @@ class Tap(asyncio.Protocol):
     def __init__(self, inner: "ResponseHandler", transport: asyncio.Transport, number: int) -> None:
         self.number = number
         self.traffic: Traffic | None = None
+        self._n_carried = 0
         self._inner = inner
         self._transport = transport
         self._is_full = False  # the kernel takes nothing at the moment
@@ -95,6 +97,8 @@ class Tap(asyncio.Protocol):
     def carry(self, traffic: Traffic) -> None:
         self.traffic = traffic
         traffic.connection, traffic.tap = self.number, self
+        traffic.is_reused = self._n_carried > 0
+        self._n_carried += 1
 
     def leave(self, traffic: Traffic) -> None:
         if self.traffic is traffic:
@@ -197,7 +201,7 @@ class TappedConnector(aiohttp.TCPConnector):
     ) -> "Connection":
         traffic = CARRIED.get()
         if traffic is not None and traffic.connection != NEVER:
-            # aiohttp sends a GET again where the kept connection was closed under it. Here that is a failure
+            # aiohttp sends a GET again where the kept connection was closed under it. Exchange does, for any method
             raise aiohttp.ServerDisconnectedError
         connection = await super().connect(req, traces, timeout)
         tap = self._tap(connection)

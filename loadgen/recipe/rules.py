@@ -58,7 +58,7 @@ def sweep_problems(tree: dict[str, Any]) -> Iterator[Problem]:
 
 def load_problems(load: dict[str, Any]) -> Iterator[Problem]:
     """What contradicts itself in a load."""
-    if "warmup_s" in load and "warmup_requests" in load:
+    if load.get("warmup_s") and load.get("warmup_requests") is not None:
         yield Problem(("load", "warmup_requests"), "give either this or warmup_s")
     mode = load.get("mode", "closed")
     if "rate_per_s" in load and "concurrency" in load:

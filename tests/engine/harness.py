@@ -98,10 +98,12 @@ class Engine:
         during: During | None = None,
         family: int = socket.AF_INET,
         early: bool = False,
+        resent: int | None = 0,
     ) -> Carried:
         """Run the plan against the script, and check what must hold for every run.
 
-        during: goes on beside the run. early: answers may come before their requests are sent.
+        during: goes on beside the run. early: answers may come before their requests are sent. resent: how many requests
+        the server gets once more, on a new connection; None: any number.
         """
         gc.collect()
         before = (_descriptors(), _threads())
@@ -110,7 +112,7 @@ class Engine:
         del runner
         gc.collect()
         assert (_descriptors(), _threads()) == before
-        check_run(carried, early=early)
+        check_run(carried, early=early, resent=resent)
         return carried
 
     async def _carry(self, plan: Plan, script: Script, during: During | None, family: int) -> Carried:
@@ -144,14 +146,14 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.002)
 
 
-def check_run(carried: Carried, *, early: bool = False) -> None:
+def check_run(carried: Carried, *, early: bool = False, resent: int | None = 0) -> None:
     """What holds for every run, whatever the server does."""
     _check_instants(carried.records, early=early)
     _check_gaps(carried)
     _check_counts(carried)
     operations = carried.plan.operations
     assert carried.text == b"".join(format_lines(block, RUN_TAG, operations) for block in carried.sink.blocks)
-    _check_requests(carried)
+    _check_requests(carried, resent)
 
 
 def _check_instants(records: NDArray[Any], *, early: bool) -> None:
@@ -195,12 +197,12 @@ def _check_counts(carried: Carried) -> None:
     assert 0.0 <= ending.busy_ratio <= 1.0
 
 
-def _check_requests(carried: Carried) -> None:
+def _check_requests(carried: Carried, resent: int | None) -> None:
     """What the server was asked is what the plan's pool holds, with the slots filled in."""
     pool, seen = carried.plan.pool, {}
     for asked in carried.server.asked:
-        assert asked.id not in seen
-        seen[asked.id] = asked
+        assert seen.setdefault(asked.id, asked).raw == asked.raw
+    assert resent is None or len(carried.server.asked) - len(seen) == resent
     for record in carried.records:
         slot = f"{RUN_TAG}-{record['index']:0{SLOT_BYTES - len(RUN_TAG) - 1}d}".encode()
         if slot.decode() not in seen:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 import pytest
 from dialects import chat_events, chat_stream, completion
@@ -9,6 +10,7 @@ from harness import Engine, until
 from plans import CHAT, MS, NO_SLOT, chat_request, closed, get_request, open_plan_of, plain_plan_of, plan_of
 from scripted import (
     LAST_CHUNK,
+    Answer,
     Asked,
     Peer,
     ScriptedServer,
@@ -23,7 +25,7 @@ from scripted import (
 )
 
 from loadgen.engine.contract import Live
-from loadgen.plan.model import Request, pool_of
+from loadgen.plan.model import Plan, Request, pool_of
 from loadgen.records import NEVER
 
 OK = whole(b"hello", content_type="text/plain")
@@ -149,10 +151,29 @@ def test_a_kept_connection_that_was_closed_while_idle_is_replaced(engine: Engine
     assert carried.server.n_connections == 3
 
 
-def test_a_close_upon_a_request_is_a_reset_and_the_next_one_reconnects(engine: Engine) -> None:
-    carried = engine.carry(plain_plan_of(4), each(say(OK), say_and_close(), say(OK)))
+@pytest.mark.parametrize("end", [say_and_close, say_and_reset])
+@pytest.mark.parametrize("plan", [plan_of, plain_plan_of])
+def test_a_kept_connection_that_ends_upon_a_request_is_replaced_and_the_request_sent_again(
+    engine: Engine, plan: Callable[..., Plan], end: Callable[..., Answer]
+) -> None:
+    """Servers close kept connections when they like: a close that meets a request is nobody's failure."""
+    carried = engine.carry(plan(4), each(say(completion()), end(), say(completion())), resent=1)
+    assert carried.outcomes == ["ok"] * 4
+    assert carried.server.n_connections == 2
+    assert len(carried.server.asked) == 5
+    assert carried.server.asked[1].raw == carried.server.asked[2].raw
+    assert carried.by_index[1]["planned_at_ns"] == carried.by_index[0]["done_at_ns"]
+
+
+def test_a_server_that_closes_behind_every_answer_fails_nothing(engine: Engine) -> None:
+    carried = engine.carry(plan_of(20, connections=4), each(say_and_close(completion())), resent=None)
+    assert carried.outcomes == ["ok"] * 20
+
+
+def test_a_new_connection_that_ends_upon_a_request_is_a_reset_and_the_next_one_reconnects(engine: Engine) -> None:
+    carried = engine.carry(plain_plan_of(4), each(say(OK), say_and_close(), say_and_close(), say(OK)), resent=1)
     assert carried.outcomes == ["ok", "reset", "ok", "ok"]
-    assert len(carried.server.asked) == 4, "a request was sent twice, or not at all"
+    assert len(carried.server.asked) == 5, "a request was sent too often, or not at all"
     failed = carried.by_index[1]
     assert failed["sent_at_ns"] != NEVER
     assert failed["error"]
