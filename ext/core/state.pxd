@@ -15,6 +15,7 @@ cdef enum:
     NOBODY = -1              # no connection
     UNKNOWN = -1             # an instant or a limit that is not there
     READ_BYTES = 131072
+    SMALL_BYTES = 4096       # a request up to so long is put together before it is sent
 
 cdef enum Wire:              # as in loadgen/plan/model.py
     WIRE_OPENAI = 0
@@ -114,6 +115,7 @@ cdef struct Loop:
     Connection* connections
     int32_t* free            # open loop: a stack of connections that carry nothing
     uint8_t* buffer          # READ_BYTES
+    uint8_t[4096] outgoing   # SMALL_BYTES
     sockaddr_storage address
     socklen_t n_address_bytes
     int epoll_fd

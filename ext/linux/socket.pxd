@@ -33,6 +33,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int connect(int fd, const sockaddr* to, socklen_t n_bytes)
     int setsockopt(int fd, int level, int name, const void* value, socklen_t n_bytes)
     int getsockopt(int fd, int level, int name, void* value, socklen_t* n_bytes)
+    ssize_t send(int fd, const void* data, size_t n_bytes, int flags)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     ssize_t recvmsg(int fd, msghdr* message, int flags)
     cmsghdr* CMSG_FIRSTHDR(msghdr* message)

@@ -3,6 +3,7 @@
 Bodies are handed on as they come and never kept. Source: RFC 9112 sections 4, 6, 7, 8 and 9.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.string cimport memcmp
 
 from wire.chunked cimport ChunkedParser, chunked_feed, chunked_reset
 from wire.codes cimport (REASON_BARE_CR, REASON_CONTENT_CODING, REASON_CUT_BODY, REASON_CUT_HEAD, REASON_NONE,
@@ -176,7 +177,7 @@ cdef inline int _head_ends(Http1Parser* parser) noexcept nogil:
 cdef inline int _feed_status_line(
     Http1Parser* parser, const uint8_t* data, size_t n_bytes, size_t* n_used,
 ) noexcept nogil:
-    cdef size_t i = 0
+    cdef size_t i = _usual_status_line(parser, data, n_bytes)
     cdef int code = WIRE_MORE
     while i < n_bytes and code == WIRE_MORE and parser.state == HTTP1_STATUS_LINE:
         code = _status_byte(parser, data[i])
@@ -187,6 +188,18 @@ cdef inline int _feed_status_line(
         parser.fields.line_bytes = 0
     n_used[0] = i
     return code
+
+cdef inline size_t _usual_status_line(Http1Parser* parser, const uint8_t* data, size_t n_bytes) noexcept nogil:
+    """Eat the line that nearly every response begins with, if it is here whole. Return its bytes, or 0."""
+    if parser.status_line_at != 0 or parser.fields.head_bytes != 0 or n_bytes < 17:
+        return 0
+    if memcmp(data, b"HTTP/1.1 200 OK\r\n", 17) != 0:
+        return 0
+    parser.minor_version = 1
+    parser.status = 200
+    parser.fields.head_bytes = 17
+    _fields_begin(parser)
+    return 17
 
 cdef inline int _status_byte(Http1Parser* parser, uint8_t byte) noexcept nogil:
     """HTTP/1.x SP three digits, then a blank and any text, or nothing."""

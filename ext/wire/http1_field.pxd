@@ -102,7 +102,9 @@ cdef inline int field_feed(FieldReader* reader, const uint8_t* data, size_t n_by
     cdef int code = WIRE_MORE
     while at < end and code == WIRE_MORE:
         before = at
-        if reader.state == FIELD_VALUE and reader.field == FIELD_OTHER:
+        if reader.state == FIELD_NAME:
+            at = _name_stop(reader, at, end)
+        elif reader.state == FIELD_VALUE and reader.field == FIELD_OTHER:
             at = _plain_stop(at, end)
         if at == before:
             code = _feed_byte(reader, at[0])
@@ -118,6 +120,21 @@ cdef inline const uint8_t* _plain_stop(const uint8_t* at, const uint8_t* end) no
     """The first control character other than a tab, or the end."""
     while at < end and (at[0] >= 0x20 and at[0] != 0x7F or at[0] == c"\t"):
         at += 1
+    return at
+
+cdef inline const uint8_t* _name_stop(FieldReader* reader, const uint8_t* at, const uint8_t* end) noexcept nogil:
+    """Take what is certainly of a name, letters and hyphens, and stop at the first other byte, or the end."""
+    cdef uint8_t n_word = reader.n_word, lower
+    while at < end and n_word < WORD_BYTES:
+        lower = at[0] | 0x20
+        if not c"a" <= lower <= c"z":
+            if at[0] != c"-":
+                break
+            lower = c"-"
+        reader.word[n_word] = lower
+        n_word += 1
+        at += 1
+    reader.n_word = n_word
     return at
 
 cdef inline int _feed_byte(FieldReader* reader, uint8_t byte) noexcept nogil:
