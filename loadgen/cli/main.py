@@ -1,5 +1,6 @@
 """`loadgen`: the commands and their options. What one needs is imported when it runs: --help is there at once."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 import click
 
 from loadgen.cli.ending import ended
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""numpy starts a thread a core for linear algebra, which is not done here; they would spin beside the load."""
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 

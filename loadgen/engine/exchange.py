@@ -61,7 +61,7 @@ class Exchange:
         """Send, read, judge. Raises only CancelledError; the outcome is then CANCELLED."""
         try:
             async with self._deadline:
-                self._deadline_from(self.due.planned_at_ns)
+                self._deadline_from(self._now_ns())
                 await self._talk(client)
         except TimeoutError:
             if self.traffic.connection == NEVER:

@@ -30,8 +30,7 @@ def run_lines(bundle: "Bundle") -> list[str]:
 
 def _limit_lines(facts: Facts) -> list[str]:
     rows = [
-        (limit.verdict or UNKNOWN, limit.expression, f"measured {limit.shown(limit.value)}")
-        for limit in facts.limits
+        (limit.verdict or UNKNOWN, limit.expression, f"measured {limit.shown(limit.value)}") for limit in facts.limits
     ]
     return aligned(rows)
 

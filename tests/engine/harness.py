@@ -102,8 +102,8 @@ class Engine:
     ) -> Carried:
         """Run the plan against the script, and check what must hold for every run.
 
-        during: goes on beside the run. early: answers may come before their requests are sent. resent: how many requests
-        the server gets once more, on a new connection; None: any number.
+        during: goes on beside the run. early: answers may come before their requests are sent. resent: how many
+        requests the server gets once more, on a new connection; None: any number.
         """
         gc.collect()
         before = (_descriptors(), _threads())

@@ -153,7 +153,8 @@ def _said(pieces: list[bytes], closes: bool) -> Answer:
 
 def _hold_together(folder: Path, plan: Plan, said: list[tuple[list[bytes], bool]]) -> None:
     carried: dict[str, Carried] = {
-        name: ENGINES[name](folder).carry(plan, each(*(_said(*one) for one in said))) for name in ("portable", "native")
+        name: ENGINES[name](folder).carry(plan, each(*(_said(*one) for one in said)), resent=None)
+        for name in ("portable", "native")
     }
     ours, theirs = carried["portable"].by_index, carried["native"].by_index
     for number in range(len(said)):

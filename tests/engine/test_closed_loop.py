@@ -77,7 +77,9 @@ def test_a_pause_is_kept_between_an_answer_and_the_next_request(engine: Engine) 
 
 
 def test_after_a_failure_the_next_request_is_planned_at_its_end(engine: Engine) -> None:
-    records = engine.carry(plain_plan_of(3), each(say(OK), say_and_reset(), say(OK))).by_index
+    script = each(say(OK), say_and_reset(), say_and_reset(), say(OK))
+    records = engine.carry(plain_plan_of(3), script, resent=1).by_index
+    assert records["outcome"].tolist() == [Outcome.OK, Outcome.RESET, Outcome.OK]
     assert records["planned_at_ns"][2] >= records["sent_at_ns"][1]
 
 
