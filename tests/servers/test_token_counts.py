@@ -13,9 +13,9 @@ from servers.process import Server
 
 N_REQUESTS = 12
 PROMPTS = [
-    "Write a line about the sea.",
+    "Once upon a time there was a",
     'Say "héllo ✓" and a backslash \\ to 世界.',
-    "Count from one to ten.",
+    "One, two, three, four,",
 ]
 
 
