@@ -77,8 +77,7 @@ class _Run:
     def carry(self) -> Ending:
         """Start the loops and pump until they have ended and everything is written."""
         cpu_from_s = _cpu_s()
-        self.origin_ns = time.monotonic_ns()
-        started_at_unix_ns = time.time_ns()
+        self.origin_ns, started_at_unix_ns = _both_clocks_ns()
         self._start("run", self.origin_ns)
         while any(thread.is_alive() for thread in self.threads):
             time.sleep(BUSY_PUMP_PAUSE_S if self.pump() else PUMP_PAUSE_S)
@@ -311,6 +310,13 @@ def codes() -> dict[str, list[bytes]]:
 
 def _texts(kind: type[IntEnum]) -> list[bytes]:
     return [orjson.dumps(one.name.lower()) for one in kind]
+
+
+def _both_clocks_ns() -> tuple[int, int]:
+    """One instant on CLOCK_MONOTONIC and on the wall clock. The wall is read between two readings of the other."""
+    brackets = [(time.monotonic_ns(), time.time_ns(), time.monotonic_ns()) for _ in range(5)]
+    before_ns, wall_ns, after_ns = min(brackets, key=lambda bracket: bracket[2] - bracket[0])
+    return (before_ns + after_ns) // 2, wall_ns
 
 
 def _cpu_s() -> float:
