@@ -1,4 +1,4 @@
-"""`python -m loadgen.simulator`: the simulator by itself. Prints its URL once it listens."""
+"""The simulator by itself: a streaming server that speaks OpenAI's and Ollama's API. Prints its URL once it listens."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m loadgen.simulator", description=__doc__)
+    parser = argparse.ArgumentParser(prog="loadgen simulate", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 (default): one that is free")
     parser.add_argument("--log", type=Path, help="JSONL, a line a request")
     parser.add_argument(
@@ -39,9 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         "--output-tokens", type=_number_or_json, help='a number, or {"mean": …, "std": …, "min": …, "max": …}'
     )
     parser.add_argument("--slots", type=int, help="how many it serves at once; the rest queue")
-    parser.add_argument("--error-ratio", type=float)
+    parser.add_argument("--error-ratio", type=float, help="share of the requests that are answered with a 500")
     parser.add_argument("--faults", type=json.loads, help='weights: {"500": 1, "stall": 1}')
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=int, help="every draw comes from it")
     parser.add_argument("--settings", type=json.loads, default={}, help="all of these as one JSON object")
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when stdin is closed")
     return parser
