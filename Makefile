@@ -64,7 +64,7 @@ fuzz: .venv/tools
 	@$(CPATH_IF_ANY) tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: .venv/built
-	@$(PYTHON_RUN) bench/run.py $(ARGS)
+	@PYTHONPATH=. $(PYTHON_RUN) bench/run.py $(ARGS)
 
 demo-ollama: .venv/built
 	@$(PYTHON_RUN) -m servers install ollama
