@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from loadgen.plan.model import SLOT_BYTES
+
 ROOT = Path(__file__).resolve().parent.parent
 BETWEEN_SAMPLES_S = 0.05
 SLO_FAILED = 1  # exit code of a run that went well
@@ -147,7 +149,9 @@ def wrk_requests_per_s(url: str, connections: int, duration_s: float) -> float:
     wrk = shutil.which("wrk")
     if wrk is None:
         raise RuntimeError("wrk is not on the PATH: apt install wrk")
-    command = [wrk, "-t1", f"-c{connections}", f"-d{duration_s:g}s", url]
+    # the headers that loadgen sends: both then ask the server for the same work
+    headers = ["-H", "User-Agent: loadgen", "-H", f"X-Request-Id: {'0' * SLOT_BYTES}"]
+    command = [wrk, "-t1", f"-c{connections}", f"-d{duration_s:g}s", *headers, url]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     line = next(line for line in said.splitlines() if line.startswith("Requests/sec:"))
     return float(line.split()[1])

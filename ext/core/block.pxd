@@ -8,17 +8,17 @@ from core.record cimport Record
 from core.ring cimport Ring, ring_length, ring_put, ring_take
 
 cdef enum:
-    BLOCK_RECORDS = 1024
+    BLOCK_RECORDS = 4096
     BLOCK_GAPS = 131072
-    MAX_BLOCKS = 64
-    FIRST_BLOCKS = 16
+    MAX_BLOCKS = 32
+    FIRST_BLOCKS = 8
     NO_BLOCK = -1
 
 cdef struct Block:
     int64_t n_records
     int64_t n_gaps
     int64_t opened_at_ns     # when its first record came
-    Record[1024] records
+    Record[4096] records
     int64_t[131072] gaps_ns
 
 cdef struct Blocks:

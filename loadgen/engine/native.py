@@ -23,7 +23,7 @@ from loadgen.plan.model import Plan
 from loadgen.records import RECORD_DTYPE, Block, FinishReason, Outcome, Phase, Stamp, TokenSource
 
 PUMP_PAUSE_S = 0.05
-BUSY_PUMP_PAUSE_S = 0.005
+BUSY_PUMP_PAUSE_S = 0.02
 """While blocks keep coming."""
 
 DRAWS = 8192
