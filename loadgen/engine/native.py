@@ -1,6 +1,6 @@
 """The native engine: loops without the GIL in threads of their own, and one thread that feeds them and empties them.
 
-The loops know nothing of files, of Python or of each other. The pump, every few milliseconds, hands each loop its
+The loops know nothing of files, of Python or of each other. The pump, a few dozen times a second, hands each loop its
 next draws, writes its full blocks to requests.jsonl, shows them to the sink, and reads the counters.
 """
 
