@@ -1,5 +1,5 @@
 # make run           the quick start: sets up .venv, builds the native engine, runs recipes/quickstart.yaml
-# make demo-ollama   installs and starts Ollama with a small model, runs recipes/ollama_sweep.yaml, stops it; demo-vllm too
+# make demo-redis    installs and starts Redis, runs recipes/redis_sweep.yaml against it, stops it; DEMOS has the others
 # make build test test-servers lint format fuzz bench clean: see CONTRIBUTING.md
 
 SHELL := /bin/bash
@@ -12,12 +12,17 @@ NATIVE_SOURCES := setup.py pyproject.toml $(shell find ext -name '*.pyx' -o -nam
 HAS_COMPILER := $(shell [ "$$(uname)" = Linux ] && command -v $${CC:-cc} >/dev/null && echo yes)
 LOADGEN_NATIVE := $(if $(HAS_COMPILER),required,optional)
 FUZZ_SECONDS ?= 60
+# each a server of servers/, and a recipe of its name: NAME.yaml or NAME_sweep.yaml
+DEMOS := redis postgresql minio chroma ollama vllm
+# what a demo's recipe needs beside the address: MinIO starts with keys of its own
+SET_minio = $(shell $(PYTHON_RUN) -c 'from servers.s3 import ACCESS_KEY, SECRET_KEY; \
+  print(f"--set service.access_key={ACCESS_KEY} --set service.secret_key={SECRET_KEY}")')
 # exit code 1 says that a limit of the recipe is broken: for a demo that is an answer, not an error
 LIMITS_BROKEN := [ $$? -eq 1 ]
 # before what compiles; not empty only where make/venv.sh had to fetch Python.h
 CPATH_IF_ANY = $(addprefix CPATH=,$(shell cat .venv/cpath 2>/dev/null))
 
-.PHONY: run build test test-servers lint format fuzz bench demo-ollama demo-vllm clean
+.PHONY: run build test test-servers lint format fuzz bench $(DEMOS:%=demo-%) clean
 
 run: .venv/built
 	@$(PYTHON_RUN) -m loadgen recipes/quickstart.yaml $(ARGS)
@@ -41,11 +46,11 @@ build: .venv/built
 	@touch $@
 
 test: .venv/tools
-	@$(PYTHON_RUN) -m servers install llamacpp nginx || [ "$$LOADGEN_REQUIRE" != all ]
+	@$(PYTHON_RUN) -m servers install llamacpp nginx redis valkey postgresql seaweedfs rclone qdrant || [ "$$LOADGEN_REQUIRE" != all ]
 	@$(PYTEST) -m 'not heavy and not packaging' $(ARGS)
 
 test-servers: .venv/tools
-	@$(PYTHON_RUN) -m servers install ollama vllm transformers || [ "$$LOADGEN_REQUIRE" != all ]
+	@$(PYTHON_RUN) -m servers install ollama vllm transformers minio chroma || [ "$$LOADGEN_REQUIRE" != all ]
 	@$(CPATH_IF_ANY) $(PYTEST) -m 'heavy or packaging' --durations=5 $(ARGS)
 
 lint: .venv/tools
@@ -66,13 +71,10 @@ fuzz: .venv/tools
 bench: .venv/built
 	@PYTHONPATH=. $(PYTHON_RUN) bench/run.py $(ARGS)
 
-demo-ollama: .venv/built
-	@$(PYTHON_RUN) -m servers install ollama
-	@$(PYTHON_RUN) -m servers run ollama -- $(PYTHON_RUN) -m loadgen recipes/ollama_sweep.yaml --set service.url={url} $(ARGS) || $(LIMITS_BROKEN)
-
-demo-vllm: .venv/built
-	@$(PYTHON_RUN) -m servers install vllm
-	@$(PYTHON_RUN) -m servers run vllm -- $(PYTHON_RUN) -m loadgen recipes/vllm_sweep.yaml --set service.url={url} $(ARGS) || $(LIMITS_BROKEN)
+$(DEMOS:%=demo-%): demo-%: .venv/built
+	@$(PYTHON_RUN) -m servers install $*
+	@$(PYTHON_RUN) -m servers run $* -- $(PYTHON_RUN) -m loadgen $(wildcard recipes/$*.yaml recipes/$*_sweep.yaml) \
+	  --set service.url={url} $(SET_$*) $(ARGS) || $(LIMITS_BROKEN)
 
 clean:
 	rm -rf .venv .servers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

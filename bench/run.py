@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from figure import Figure, as_json, as_table
-from rows import ROWS, Bench
+from rows import ROWS as ENGINE_ROWS
+from rows import Bench, Row
+from stores import STORE_ROWS
+
+ROWS: dict[str, Row] = {**ENGINE_ROWS, **STORE_ROWS}
 
 
 def main() -> int:

@@ -1,24 +1,25 @@
-"""The native engine as Python sees it: a Loop a thread, and the Lines that turn its blocks into requests.jsonl.
+"""The native engine as Python sees it: a Loop a thread.
 
 All policy (when to stop, who runs in which thread) is loadgen/engine/native.py's; all work is in ext/core.
 """
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
-from libc.errno cimport EINTR, errno
+from libc.errno cimport errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
-from posix.unistd cimport close, ftruncate, write
+from posix.unistd cimport close, write
 
 from core.arena cimport NO_PAGE, Page
 from core.block cimport MAX_BLOCKS, Block, blocks_begin, blocks_give_back
 from core.clock cimport clock_begin
 from core.dues cimport DUE_PLACES, dues_put, dues_room
-from core.json_lines cimport GAP_BYTES, LINE_BYTES, Names, Text, json_line
+from core.keys cimport KeyState
 from core.pauses cimport Pause
-from core.record cimport Record
+from core.payload cimport FIRST_VERSION, MAX_VALUES, SLOT_BYTES, TAG_BYTES, Payload, Slot
+from core.record cimport ERROR_BYTES, Record
 from core.ring cimport ring_take
-from core.state cimport CLOSED, NOBODY, READ_BYTES, SLOT_BYTES, UNKNOWN, Connection, Settings, Window
+from core.state cimport CLOSED, NOBODY, READ_BYTES, UNKNOWN, Connection, Queued, Settings, Window
 from core.state cimport Loop as LoopState
 from core.turn cimport loop_close, loop_open, loop_run
 from linux.atomics cimport atomic_load, atomic_store
@@ -30,42 +31,41 @@ from linux.socket cimport AF_INET, AF_INET6, htons, inet_pton, sockaddr_in, sock
 
 cdef enum:
     ARENA_PAGES = 524288     # 256 MiB of addresses: 32 million instants in flight
-    LINES_BYTES = 4194304    # the longest line of all fits: BLOCK_GAPS * GAP_BYTES + LINE_BYTES
 
 
-def record_layout() -> dict:
-    """{field: (offset, size)} of the native record, in bytes; loadgen/records.py must say the same."""
-    cdef Record* record = NULL
+def layouts() -> dict:
+    """{name: {field: (offset, size)}} of what numpy and the loops share, in bytes; a test compares it with the dtypes."""
+    cdef Payload* payload = NULL
+    cdef KeyState* state = NULL
     return {
-        "index": (<size_t>&record.index, sizeof(record.index)),
-        "planned_at_ns": (<size_t>&record.planned_at_ns, sizeof(record.planned_at_ns)),
-        "sent_at_ns": (<size_t>&record.sent_at_ns, sizeof(record.sent_at_ns)),
-        "first_byte_at_ns": (<size_t>&record.first_byte_at_ns, sizeof(record.first_byte_at_ns)),
-        "first_token_at_ns": (<size_t>&record.first_token_at_ns, sizeof(record.first_token_at_ns)),
-        "last_token_at_ns": (<size_t>&record.last_token_at_ns, sizeof(record.last_token_at_ns)),
-        "done_at_ns": (<size_t>&record.done_at_ns, sizeof(record.done_at_ns)),
-        "read_lag_ns": (<size_t>&record.read_lag_ns, sizeof(record.read_lag_ns)),
-        "request_bytes": (<size_t>&record.request_bytes, sizeof(record.request_bytes)),
-        "response_bytes": (<size_t>&record.response_bytes, sizeof(record.response_bytes)),
-        "server_total_ns": (<size_t>&record.server_total_ns, sizeof(record.server_total_ns)),
-        "server_load_ns": (<size_t>&record.server_load_ns, sizeof(record.server_load_ns)),
-        "server_prompt_eval_ns": (<size_t>&record.server_prompt_eval_ns, sizeof(record.server_prompt_eval_ns)),
-        "server_eval_ns": (<size_t>&record.server_eval_ns, sizeof(record.server_eval_ns)),
-        "n_events": (<size_t>&record.n_events, sizeof(record.n_events)),
-        "n_gaps": (<size_t>&record.n_gaps, sizeof(record.n_gaps)),
-        "n_shared_stamps": (<size_t>&record.n_shared_stamps, sizeof(record.n_shared_stamps)),
-        "prompt_tokens": (<size_t>&record.prompt_tokens, sizeof(record.prompt_tokens)),
-        "output_tokens": (<size_t>&record.output_tokens, sizeof(record.output_tokens)),
-        "connection": (<size_t>&record.connection, sizeof(record.connection)),
-        "payload": (<size_t>&record.payload, sizeof(record.payload)),
-        "http_status": (<size_t>&record.http_status, sizeof(record.http_status)),
-        "outcome": (<size_t>&record.outcome, sizeof(record.outcome)),
-        "phase": (<size_t>&record.phase, sizeof(record.phase)),
-        "operation": (<size_t>&record.operation, sizeof(record.operation)),
-        "stamp": (<size_t>&record.stamp, sizeof(record.stamp)),
-        "finish_reason": (<size_t>&record.finish_reason, sizeof(record.finish_reason)),
-        "token_source": (<size_t>&record.token_source, sizeof(record.token_source)),
-        "error": (<size_t>&record.error, sizeof(record.error)),
+        "payload": {
+            "raw_from": (<size_t>&payload.raw_from, sizeof(payload.raw_from)),
+            "raw_bytes": (<size_t>&payload.raw_bytes, sizeof(payload.raw_bytes)),
+            "body_from": (<size_t>&payload.body_from, sizeof(payload.body_from)),
+            "body_bytes": (<size_t>&payload.body_bytes, sizeof(payload.body_bytes)),
+            "key": (<size_t>&payload.key, sizeof(payload.key)),
+            "crc": (<size_t>&payload.crc, sizeof(payload.crc)),
+            "body_at": (<size_t>&payload.body_at, sizeof(payload.body_at)),
+            "slot_from": (<size_t>&payload.slot_from, sizeof(payload.slot_from)),
+            "n_slots": (<size_t>&payload.n_slots, sizeof(payload.n_slots)),
+            "step_from": (<size_t>&payload.step_from, sizeof(payload.step_from)),
+            "n_steps": (<size_t>&payload.n_steps, sizeof(payload.n_steps)),
+            "needle_from": (<size_t>&payload.needle_from, sizeof(payload.needle_from)),
+            "needle_bytes": (<size_t>&payload.needle_bytes, sizeof(payload.needle_bytes)),
+            "neighbour_from": (<size_t>&payload.neighbour_from, sizeof(payload.neighbour_from)),
+            "n_neighbours": (<size_t>&payload.n_neighbours, sizeof(payload.n_neighbours)),
+            "expect_status": (<size_t>&payload.expect_status, sizeof(payload.expect_status)),
+            "operation": (<size_t>&payload.operation, sizeof(payload.operation)),
+            "check": (<size_t>&payload.check, sizeof(payload.check)),
+            "expects_no_body": (<size_t>&payload.expects_no_body, sizeof(payload.expects_no_body)),
+            "unused": (<size_t>&payload.unused, sizeof(payload.unused)),
+        },
+        "key": {
+            "floor": (<size_t>&state.floor, sizeof(state.floor)),
+            "first_in_flight": (<size_t>&state.first_in_flight, sizeof(state.first_in_flight)),
+            "n_in_flight": (<size_t>&state.n_in_flight, sizeof(state.n_in_flight)),
+            "latest_delete": (<size_t>&state.latest_delete, sizeof(state.latest_delete)),
+        },
     }
 
 
@@ -96,11 +96,13 @@ cdef class Loop:
 
     cdef LoopState* loop
     cdef SharedWindow window
-    cdef const uint8_t[::1] raw
-    cdef const int64_t[::1] from_byte
-    cdef const int32_t[::1] id_at, nonce_at, operation
+    cdef list held           # the pool's arrays
+    cdef list raws           # and the latest two of its raw: a request that is being sent may still point into the one before
 
-    def __cinit__(self, pool, SharedWindow window not None, *, int n_connections, int wire, bint open_loop):
+    def __cinit__(
+        self, pool, SharedWindow window not None, *, int n_connections, int wire, bint open_loop, int pipeline,
+        bint is_given_sockets,
+    ):
         self.loop = <LoopState*>_reserve(sizeof(LoopState))
         self.window = window
         self.loop.window = &window.window
@@ -111,12 +113,17 @@ cdef class Loop:
         self.loop.settings.n_connections = n_connections
         self.loop.settings.wire = wire
         self.loop.settings.open_loop = open_loop
+        self.loop.settings.pipeline = pipeline
+        self.loop.settings.is_given_sockets = is_given_sockets
         self.loop.n_slots = n_connections
         self.loop.ended_at_ns = UNKNOWN
         self.loop.deadlines.first = NOBODY
         self.loop.deadlines.last = NOBODY
+        self.held, self.raws = [], []
         self._take_memory(n_connections)
         self._take_pool(pool)
+        if pipeline > 1:
+            self._take_batches(pool)
         self._watch_wake()
         clock_begin(&self.loop.clock, 0)
 
@@ -135,17 +142,36 @@ cdef class Loop:
             self.loop.connections[i].state = CLOSED
         return 0
 
+    cdef size_t _hold(self, array) except? 0:
+        """Keep an array for as long as the loop lives. Returns where its bytes lie."""
+        self.held.append(array)
+        return array.__array_interface__["data"][0]
+
+    cdef size_t _hold_raw(self, raw) except? 0:
+        self.raws = [*self.raws[-1:], raw]
+        return raw.__array_interface__["data"][0]
+
     cdef int _take_pool(self, pool) except -1:
-        self.raw = pool.raw
-        self.from_byte = pool.from_byte
-        self.id_at = pool.id_at
-        self.nonce_at = pool.nonce_at
-        self.operation = pool.operation
-        self.loop.pool.raw = &self.raw[0]
-        self.loop.pool.from_byte = &self.from_byte[0]
-        self.loop.pool.id_at = &self.id_at[0]
-        self.loop.pool.nonce_at = &self.nonce_at[0]
-        self.loop.pool.operation = &self.operation[0]
+        if pool.payloads.itemsize != sizeof(Payload) or pool.slots.itemsize != sizeof(Slot):
+            raise ValueError("the pool's layout is not this engine's")
+        self.loop.pool.payloads = <const Payload*>self._hold(pool.payloads)
+        self.loop.pool.slots = <const Slot*>self._hold(pool.slots)
+        self.loop.pool.steps = <const int32_t*>self._hold(pool.steps)
+        self.loop.pool.needles = <const uint8_t*>self._hold(pool.needles)
+        self.loop.pool.neighbours = <const int64_t*>self._hold(pool.neighbours)
+        self.loop.pool.bodies = <const uint8_t*>self._hold(pool.bodies)
+        self.loop.pool.raw = <int64_t>self._hold_raw(pool.raw)
+        return 0
+
+    cdef int _take_batches(self, pool) except -1:
+        """Room for the requests that wait for their answers, and for a batch as it is sent."""
+        cdef int n_queued = self.loop.settings.pipeline - 1, i
+        cdef Connection* connection
+        self.loop.settings.outbox_bytes = self.loop.settings.pipeline * int(pool.payloads["raw_bytes"].max())
+        for i in range(self.loop.settings.n_connections):
+            connection = &self.loop.connections[i]
+            connection.queue = <Queued*>_reserve(n_queued * sizeof(Queued))
+            connection.outbox = <uint8_t*>_reserve(self.loop.settings.outbox_bytes)
         return 0
 
     cdef int _watch_wake(self) except -1:
@@ -161,6 +187,9 @@ cdef class Loop:
         if self.loop == NULL:
             return
         loop_close(self.loop)
+        self._give_batches_back()
+        if self.loop.keys.states != NULL:
+            munmap(self.loop.keys.states, self.loop.keys.n * sizeof(KeyState))
         close(self.loop.epoll_fd)
         close(self.loop.wake_fd)
         munmap(self.loop.connections, self.loop.settings.n_connections * sizeof(Connection))
@@ -170,6 +199,14 @@ cdef class Loop:
         munmap(self.loop.arena.pages, <size_t>ARENA_PAGES * sizeof(Page))
         munmap(self.loop.blocks.blocks, MAX_BLOCKS * sizeof(Block))
         munmap(self.loop, sizeof(LoopState))
+
+    cdef int _give_batches_back(self) except -1:
+        cdef int i
+        for i in range(self.loop.settings.n_connections):
+            if self.loop.connections[i].outbox != NULL:
+                munmap(self.loop.connections[i].queue, (self.loop.settings.pipeline - 1) * sizeof(Queued))
+                munmap(self.loop.connections[i].outbox, self.loop.settings.outbox_bytes)
+        return 0
 
     def set_address(self, int family, str host, int port):
         """Where to connect: a numeric address."""
@@ -192,7 +229,7 @@ cdef class Loop:
 
     def set_limits(
         self, *, int64_t warmup_ns, warmup_requests, duration_ns, n_measured, int64_t drain_ns, int64_t timeout_ns,
-        int thread, int n_threads, bint fail_on_truncated,
+        int thread, int n_threads, int job, int n_jobs, int first_operation, bint fail_on_truncated,
     ):
         cdef Settings* settings = &self.loop.settings
         settings.warmup_ns = warmup_ns
@@ -203,6 +240,9 @@ cdef class Loop:
         settings.timeout_ns = timeout_ns
         settings.thread = thread
         settings.n_threads = n_threads
+        settings.job = job
+        settings.n_jobs = n_jobs
+        settings.first_operation = first_operation
         settings.fail_on_truncated = fail_on_truncated
 
     def set_names(self, bytes tag not None, expects_tokens):
@@ -214,6 +254,25 @@ cdef class Loop:
         memcpy(self.loop.settings.tag, <const char*>tag, len(tag))
         for i, expects in enumerate(expects_tokens):
             self.loop.settings.expects_tokens[i] = bool(expects)
+
+    def set_keys(self, bytes value_tag not None, int64_t n_keys, int64_t n_existing, *, bint is_kept, bint is_fill):
+        """value_tag: of stamps. is_kept: what is known of each key's versions is kept, and reads are held against it."""
+        cdef int64_t i
+        if len(value_tag) != TAG_BYTES:
+            raise ValueError(f"the tag of values has {TAG_BYTES} bytes: {value_tag!r}")
+        memcpy(self.loop.settings.value_tag, <const char*>value_tag, TAG_BYTES)
+        self.loop.keys.next_version = FIRST_VERSION if is_fill else FIRST_VERSION + 1
+        self.loop.keys.version_step = 0 if is_fill else 1
+        if not is_kept or n_keys == 0:
+            return
+        self.loop.keys.states = <KeyState*>_reserve(n_keys * sizeof(KeyState))
+        self.loop.keys.n = n_keys
+        for i in range(min(n_existing, n_keys)):
+            self.loop.keys.states[i].floor = FIRST_VERSION
+
+    def set_raw(self, raw not None):
+        """Requests from now on are sent from here: the pool's raw anew, of the same shape. No two calls within a request's time-out."""
+        atomic_store(&self.loop.pool.raw, <int64_t>self._hold_raw(raw))
 
     # --- in the loop's thread
 
@@ -233,9 +292,12 @@ cdef class Loop:
 
     def stop(self):
         """End now; what is under way is cancelled."""
-        cdef int64_t one = 1
         atomic_store(&self.loop.stop_asked, 1)
-        write(self.loop.wake_fd, &one, sizeof(one))
+        self._wake()
+
+    @property
+    def n_connections(self) -> int:
+        return self.loop.settings.n_connections
 
     @property
     def n_open(self) -> int:
@@ -247,10 +309,43 @@ cdef class Loop:
         """How many draws can be fed now."""
         return dues_room(&self.loop.dues)
 
-    def feed(self, const int64_t[::1] when_ns not None, const uint32_t[::1] payload not None):
-        """Draws for this loop's next indexes; no more than there is room for."""
-        if len(when_ns) > 0:
-            dues_put(&self.loop.dues, &when_ns[0], &payload[0], len(when_ns))
+    def feed(self, const int64_t[::1] when_ns not None, const uint32_t[::1] payload not None, const int32_t[:, ::1] values):
+        """Draws for this loop's next indexes; no more than there is room for. values: shape (n, MAX_VALUES), or None."""
+        cdef const int32_t* first = NULL
+        if len(when_ns) == 0:
+            return
+        if values is not None:
+            first = &values[0, 0]
+        dues_put(&self.loop.dues, &when_ns[0], &payload[0], first, len(when_ns))
+
+    def wanted(self) -> list:
+        """Connections that wait for a socket, each named once for each time that it is asked for."""
+        cdef int i
+        found = []
+        if not self.loop.settings.is_given_sockets:
+            return found
+        for i in range(self.loop.settings.n_connections):
+            if atomic_load(&self.loop.connections[i].asked):
+                atomic_store(&self.loop.connections[i].asked, 0)
+                found.append(i)
+        return found
+
+    def give(self, int connection, int fd):
+        """A socket for a connection: connected, logged in, not blocking. It is the loop's from now on."""
+        atomic_store(&self.loop.connections[connection].given, fd + 1)
+        self._wake()
+
+    def refuse(self, int connection, bytes why not None):
+        """There is no socket for this connection just now."""
+        cdef Connection* asking = &self.loop.connections[connection]
+        memset(asking.refusal, 0, ERROR_BYTES)
+        memcpy(asking.refusal, <const char*>why, min(len(why), ERROR_BYTES - 1))
+        atomic_store(&asking.given, UNKNOWN)
+        self._wake()
+
+    def _wake(self):
+        cdef int64_t one = 1
+        write(self.loop.wake_fd, &one, sizeof(one))
 
     def feed_end(self):
         """There are no more draws."""
@@ -280,6 +375,12 @@ cdef class Loop:
     def n_clock_steps(self) -> int:
         return self.loop.clock.n_steps
 
+    def keys(self) -> bytes | None:
+        """The states of the keys (KEY_DTYPE) as they stand, where they are kept."""
+        if self.loop.keys.states == NULL:
+            return None
+        return PyMemoryView_FromMemory(<char*>self.loop.keys.states, self.loop.keys.n * sizeof(KeyState), PyBUF_READ).tobytes()
+
     def take_full(self) -> int:
         """The number of a block that is full, or -1."""
         return ring_take(&self.loop.blocks.full)
@@ -294,102 +395,3 @@ cdef class Loop:
 
     def give_back(self, int64_t number):
         blocks_give_back(&self.loop.blocks, number)
-
-
-cdef int64_t _count_lines(const uint8_t* text, int64_t n_bytes) noexcept nogil:
-    cdef int64_t n_lines = 0, i
-    for i in range(n_bytes):
-        n_lines += text[i] == c"\n"
-    return n_lines
-
-
-cdef class Lines:
-    """requests.jsonl, appended to in whole lines. A write that fails leaves the file at its last whole line."""
-
-    cdef Names names
-    cdef uint8_t* buffer
-    cdef list texts
-    cdef readonly int error
-    cdef int fd
-    cdef int64_t n_good_bytes
-
-    def __cinit__(self, int fd, int64_t n_bytes, bytes tag not None, operations, expects_tokens, codes):
-        """fd: the open file, n_bytes long. codes: JSON texts {"outcomes": [...], "phases": ...}, by code."""
-        cdef int i
-        self.fd = fd
-        self.n_good_bytes = n_bytes
-        self.buffer = <uint8_t*>_reserve(LINES_BYTES)
-        self.texts = []
-        memcpy(self.names.tag, <const char*>tag, len(tag))
-        self.names.n_tag_bytes = <int>len(tag)
-        self._name(self.names.outcomes, codes["outcomes"])
-        self._name(self.names.phases, codes["phases"])
-        self._name(self.names.stamps, codes["stamps"])
-        self._name(self.names.finish_reasons, codes["finish_reasons"])
-        self._name(self.names.token_sources, codes["token_sources"])
-        self._name(self.names.operations, operations)
-        for i, expects in enumerate(expects_tokens):
-            self.names.expects_tokens[i] = bool(expects)
-
-    cdef int _name(self, Text* places, texts) except -1:
-        cdef bytes text
-        cdef int i
-        for i, text in enumerate(texts):
-            self.texts.append(text)  # keeps the bytes alive
-            places[i] = text
-        return 0
-
-    def __dealloc__(self):
-        if self.buffer != NULL:
-            munmap(self.buffer, LINES_BYTES)
-
-    def write(self, records not None, gaps_ns not None) -> int:
-        """Format a block (bytes of records, bytes of gaps) and append it.
-
-        Returns how many of its records are in the file, in whole lines. Fewer than there are: `error` is the errno that says why.
-        """
-        cdef const uint8_t[::1] record_bytes = records
-        cdef const uint8_t[::1] gap_bytes = gaps_ns
-        cdef int64_t n_records = len(record_bytes) // <int64_t>sizeof(Record)
-        cdef const Record* first
-        cdef const int64_t* gaps = NULL
-        if n_records == 0:
-            return 0
-        first = <const Record*>&record_bytes[0]
-        if len(gap_bytes) > 0:
-            gaps = <const int64_t*>&gap_bytes[0]
-        with nogil:
-            n_records = self._write(first, n_records, gaps)
-        return n_records
-
-    cdef int64_t _write(self, const Record* records, int64_t n_records, const int64_t* gaps_ns) noexcept nogil:
-        cdef uint8_t* end = self.buffer
-        cdef int64_t i, n_needed, n_written = 0
-        for i in range(n_records):
-            n_needed = LINE_BYTES + records[i].n_gaps * <int64_t>GAP_BYTES
-            if end + n_needed > self.buffer + LINES_BYTES:
-                n_written += self._flush(end - self.buffer)
-                if self.error != 0:
-                    return n_written
-                end = self.buffer
-            end = json_line(end, &records[i], gaps_ns, &self.names)
-            gaps_ns += records[i].n_gaps
-        return n_written + self._flush(end - self.buffer)
-
-    cdef int64_t _flush(self, int64_t n_bytes) noexcept nogil:
-        """Append lines and return how many. Where that fails, set `error` and cut the file after its last whole line."""
-        cdef int64_t n_written = 0
-        cdef ssize_t n
-        while n_written < n_bytes:
-            n = write(self.fd, self.buffer + n_written, n_bytes - n_written)
-            if n >= 0:
-                n_written += n
-            elif errno != EINTR:
-                self.error = errno
-                break
-        while n_written > 0 and self.buffer[n_written - 1] != c"\n":
-            n_written -= 1
-        self.n_good_bytes += n_written
-        if self.error != 0:
-            ftruncate(self.fd, self.n_good_bytes)
-        return _count_lines(self.buffer, n_written)

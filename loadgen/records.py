@@ -13,6 +13,7 @@ NEVER = -1
 """An instant that never happened, or a count that the server did not give."""
 
 ERROR_BYTES = 108
+ERROR_CODE_BYTES = 23
 
 
 class Outcome(IntEnum):
@@ -61,6 +62,13 @@ class FinishReason(IntEnum):
     OTHER = 5
 
 
+class Checked(IntEnum):
+    """Whether the answer was held against what is known to be right; a wrong one has outcome WRONG_ANSWER."""
+
+    NO = 0
+    YES = 1
+
+
 class TokenSource(IntEnum):
     """Where output_tokens comes from. NONE: the operation has no tokens."""
 
@@ -92,6 +100,8 @@ RECORD_DTYPE = np.dtype(
         ("output_tokens", "<i4"),  # see token_source; NEVER where the operation has none
         ("connection", "<i4"),  # which connection carried it, from 0; NEVER if none did
         ("payload", "<i4"),  # which request of the plan's pool
+        ("n_items", "<i4"),  # rows, ids or elements of the answer; NEVER where it has none to count
+        ("n_hits", "<i4"),  # ids of the answer that are true neighbours; NEVER where that was not asked
         ("http_status", "<u2"),  # 0 where no status line came
         ("outcome", "u1"),
         ("phase", "u1"),
@@ -99,6 +109,8 @@ RECORD_DTYPE = np.dtype(
         ("stamp", "u1"),
         ("finish_reason", "u1"),
         ("token_source", "u1"),
+        ("checked", "u1"),
+        ("error_code", f"S{ERROR_CODE_BYTES}"),  # the server's own word: SQLSTATE, LOADING, NoSuchKey; empty where none
         ("error", f"S{ERROR_BYTES}"),  # UTF-8, what the server or the kernel said; empty where nothing
     ]
 )
@@ -121,7 +133,7 @@ def empty_record() -> NDArray[Any]:
     for name in (
         *("sent_at_ns", "first_byte_at_ns", "first_token_at_ns", "last_token_at_ns", "done_at_ns"),
         *("server_total_ns", "server_load_ns", "server_prompt_eval_ns", "server_eval_ns"),
-        *("prompt_tokens", "output_tokens", "connection"),
+        *("prompt_tokens", "output_tokens", "connection", "n_items", "n_hits"),
     ):
         record[name] = NEVER
     return record

@@ -72,7 +72,7 @@ async def arun(
     result, measured = await _run_points(known, place, watch or Watch())
     if measured:
         result.report = await asyncio.to_thread(_write_reports, known, measured, Path(reports))
-    elif result.error is not None:
+    elif result.error is not None and not result.interrupted:
         raise result.error
     return result
 

@@ -4,6 +4,26 @@
 the installed package, and nothing outside .servers/ is changed but the caches of pip, go and apt.
 """
 
-from servers import llamacpp, nginx, ollama, transformers_serve, vllm
+from servers import (
+    chroma,
+    llamacpp,
+    minio,
+    nginx,
+    ollama,
+    postgresql,
+    qdrant,
+    rclone,
+    redis,
+    seaweedfs,
+    transformers_serve,
+    valkey,
+    vllm,
+)
 
-SERVERS = {module.NAME: module for module in (llamacpp, nginx, ollama, vllm, transformers_serve)}
+SERVERS = {
+    module.NAME: module
+    for module in (
+        *(chroma, llamacpp, minio, nginx, ollama, postgresql, qdrant, rclone, redis, seaweedfs, valkey, vllm),
+        transformers_serve,
+    )
+}

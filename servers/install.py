@@ -77,6 +77,19 @@ def pip_download(folder: Path, *arguments: str) -> None:
     run([*pip, "--dest", folder, *arguments], n_tries=N_TRIES)
 
 
+def find_go(what: str, at_least: tuple[int, int]) -> str:
+    """Go's own program, new enough to build something from its source."""
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    wanted = ".".join(map(str, at_least))
+    if go is None:
+        raise CannotInstall(f"{what} is built from source here: it needs Go {wanted} or newer on the PATH")
+    words = subprocess.run([go, "version"], capture_output=True, text=True, check=True).stdout.split()
+    version = tuple(int(part) for part in words[2].removeprefix("go").split(".")[:2])
+    if version < at_least:
+        raise CannotInstall(f"{what} needs Go {wanted} or newer to build, and {go} is {words[2]}")
+    return go
+
+
 def unpack_debian(folder: Path, *packages: str) -> None:
     """The files of Debian packages, without installing them: no root, and no service that starts by itself."""
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:

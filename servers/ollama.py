@@ -1,13 +1,20 @@
 """Ollama, built from its Go module, with SmolLM2 as its model."""
 
 import os
-import shutil
-import subprocess
 import tarfile
 from pathlib import Path
 
 from servers import smollm2
-from servers.install import N_TRIES, CannotInstall, install_once, installed, pip_download, run, unpack_debian
+from servers.install import (
+    N_TRIES,
+    CannotInstall,
+    find_go,
+    install_once,
+    installed,
+    pip_download,
+    run,
+    unpack_debian,
+)
 from servers.process import Server, spinning_threads, start_process
 
 NAME = "ollama"
@@ -47,7 +54,7 @@ def start(port: int, folder: Path) -> Server:
 
 
 def _build(folder: Path) -> None:
-    go = _find_go()
+    go = find_go("Ollama", GO_AT_LEAST)
     _fetch_headers(folder)
     environment = {
         **os.environ,
@@ -56,18 +63,6 @@ def _build(folder: Path) -> None:
         "CGO_CPPFLAGS": f"-I{folder / 'include'} -I{folder / 'usr' / 'include'}",
     }
     run([go, "install", f"github.com/ollama/ollama@v{VERSION}"], n_tries=N_TRIES, env=environment)
-
-
-def _find_go() -> str:
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    wanted = ".".join(map(str, GO_AT_LEAST))
-    if go is None:
-        raise CannotInstall(f"Ollama is built from source here: it needs Go {wanted} or newer on the PATH")
-    words = subprocess.run([go, "version"], capture_output=True, text=True, check=True).stdout.split()
-    version = tuple(int(part) for part in words[2].removeprefix("go").split(".")[:2])
-    if version < GO_AT_LEAST:
-        raise CannotInstall(f"Ollama needs Go {wanted} or newer to build, and {go} is {words[2]}")
-    return go
 
 
 def _fetch_headers(folder: Path) -> None:

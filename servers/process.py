@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,17 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. url: its root, without a path. model: what a request must name, "" where there is none."""
+    """A running server. url: its root, without a path. model: what a request must name, "" where there is none.
+
+    stop_signal: what it ends on, in order.
+    """
 
     name: str
     url: str
     model: str
     folder: Path
     process: subprocess.Popen[bytes]
+    stop_signal: signal.Signals = signal.SIGTERM
 
     @property
     def pid(self) -> int:
@@ -40,7 +44,7 @@ class Server:
 
     def stop(self) -> None:
         """End the whole process group, gently first. Harmless when it has already ended."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number in (self.stop_signal, signal.SIGKILL):
             try:
                 os.killpg(self.pid, number)
             except ProcessLookupError:
@@ -77,11 +81,17 @@ def start_process(
     *,
     port: int,
     folder: Path,
-    ready_path: str,
+    ready_path: str = "/",
+    is_ready: Callable[[], bool] | None = None,
+    url: str = "",
     model: str = "",
     environment: Mapping[str, str] | None = None,
+    stop_signal: signal.Signals = signal.SIGTERM,
 ) -> Server:
-    """Start and wait until GET ready_path answers 200. The server's output goes to folder/NAME.log."""
+    """Start and wait until is_ready() says so, or without it until GET ready_path answers 200.
+
+    The server's output goes to folder/NAME.log. url: "": http on the port.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
@@ -93,18 +103,18 @@ def start_process(
             cwd=folder,
             start_new_session=True,
         )
-    server = Server(name, f"http://127.0.0.1:{port}", model, folder, process)
+    server = Server(name, url or f"http://127.0.0.1:{port}", model, folder, process, stop_signal)
     try:
-        _wait_until_ready(server, ready_path)
+        _wait_until_ready(server, is_ready or (lambda: _answers(server.url + ready_path)))
     except BaseException:
         server.stop()
         raise
     return server
 
 
-def _wait_until_ready(server: Server, path: str) -> None:
+def _wait_until_ready(server: Server, is_ready: Callable[[], bool]) -> None:
     give_up_at = time.monotonic() + READY_WITHIN_S
-    while not _answers(server.url + path):
+    while not is_ready():
         if server.process.poll() is not None:
             raise CannotStart(f"{server.name} ended with {server.process.returncode}: {_last_words(server.log)}")
         if time.monotonic() > give_up_at:

@@ -17,6 +17,8 @@ EVERYONE_MAY = {"records", "units", "errors"}
 LEAVES = {*EVERYONE_MAY, "recipe"}
 CONTRACTS = {"plan.model", "engine.contract", "targets.base"}
 """What engines, plans and targets say to each other; they do not use one another beyond these."""
+DRAWS = {f"plan.{name}" for name in ("files", "synthetic", "payloads", "keys", "stamps", "streams", "choice", "plan")}
+"""What targets make their work of: prompts, keys, values and whatever else is drawn, and the plan of a fill."""
 PARTS = {"engine", "plan", "targets", "monitor", "metrics", "bundle", "simulator"}
 MAY_IMPORT = {
     "records": set[str](),
@@ -24,8 +26,9 @@ MAY_IMPORT = {
     "errors": set[str](),
     "recipe": EVERYONE_MAY,
     "plan": LEAVES | CONTRACTS,
-    "engine": LEAVES | CONTRACTS | {"bundle.jsonl"},  # the format of the lines that the portable engine writes
-    "targets": LEAVES | CONTRACTS | {"plan.files", "plan.synthetic", "simulator"},  # the prompts that encode() is given
+    # the format of the lines that the portable engine writes, and how a login is said on a new connection
+    "engine": LEAVES | CONTRACTS | {"bundle.jsonl", "targets.conversation"},
+    "targets": LEAVES | CONTRACTS | DRAWS | {"simulator"},
     "monitor": LEAVES,
     "metrics": LEAVES,
     "bundle": LEAVES,

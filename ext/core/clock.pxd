@@ -9,6 +9,7 @@ from linux.clock cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespe
 cdef enum:
     NS_PER_S = 1000000000
     STEP_NS = 1000000       # the kernel slews at most 0.5 ms a second: a larger change is a step
+    SURE_NS = 100000        # a sample that may be off by more is not taken
     RESAMPLE_NS = 1000000000
     AHEAD_NS = 50000        # a stamp so far ahead of its own read: the wall clock was set since the last sample
 
@@ -26,8 +27,8 @@ cdef inline int64_t clock_ns(int clock) noexcept nogil:
 cdef inline int64_t run_now_ns(const RunClock* clock) noexcept nogil:
     return clock_ns(CLOCK_MONOTONIC) - clock.origin_ns
 
-cdef inline int64_t _wall_offset_ns(const RunClock* clock) noexcept nogil:
-    """The best of three brackets: the narrower the two monotonic readings lie, the surer the middle."""
+cdef inline int64_t _wall_offset_ns(const RunClock* clock, int64_t* error_ns) noexcept nogil:
+    """The best of three brackets: the narrower the two monotonic readings lie, the surer the middle. error_ns: by how much it may be off."""
     cdef int64_t before, wall, after, best_ns = 0, narrowest_ns = NS_PER_S
     cdef int i
     for i in range(3):
@@ -37,17 +38,24 @@ cdef inline int64_t _wall_offset_ns(const RunClock* clock) noexcept nogil:
         if after - before < narrowest_ns:
             narrowest_ns = after - before
             best_ns = wall - (before + after) // 2
+    error_ns[0] = (narrowest_ns + 1) // 2
     return best_ns
 
 cdef inline void clock_begin(RunClock* clock, int64_t origin_ns) noexcept nogil:
+    cdef int64_t error_ns
     clock.origin_ns = origin_ns
-    clock.wall_offset_ns = _wall_offset_ns(clock)
+    clock.wall_offset_ns = _wall_offset_ns(clock, &error_ns)
     clock.sampled_at_ns = run_now_ns(clock)
     clock.n_steps = 0
 
 cdef inline void clock_resample(RunClock* clock, int64_t now_ns) noexcept nogil:
-    cdef int64_t offset_ns = _wall_offset_ns(clock)
+    """Follow the wall clock. A sample in whose every bracket the thread lost the CPU says nothing: the next one will."""
+    cdef int64_t error_ns
+    cdef int64_t offset_ns = _wall_offset_ns(clock, &error_ns)
     cdef int64_t change_ns = offset_ns - clock.wall_offset_ns
+    if error_ns > SURE_NS:
+        clock.sampled_at_ns = now_ns
+        return
     if change_ns > STEP_NS or change_ns < -STEP_NS:
         clock.n_steps += 1
     clock.wall_offset_ns = offset_ns

@@ -1,5 +1,7 @@
-"""The plan's draws on their way into the loop: which payload, and when (open loop) or after which pause (closed loop)."""
-from libc.stdint cimport int64_t, uint32_t
+"""The plan's draws on their way into the loop: which payload, when (open loop) or after which pause (closed loop), and with which values."""
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.string cimport memcpy, memset
+from core.payload cimport MAX_VALUES
 from linux.atomics cimport atomic_load, atomic_store
 
 cdef enum:
@@ -7,6 +9,7 @@ cdef enum:
 
 cdef struct Due:
     int64_t when_ns
+    int32_t[4] values        # MAX_VALUES
     uint32_t payload
     uint32_t unused
 
@@ -21,14 +24,18 @@ cdef struct Dues:
 cdef inline int64_t dues_room(const Dues* dues) noexcept nogil:
     return DUE_PLACES - (dues.n_put - atomic_load(&dues.n_taken))
 
-cdef inline void dues_put(Dues* dues, const int64_t* when_ns, const uint32_t* payload, int64_t n) noexcept nogil:
-    """The caller knows that there is room."""
+cdef inline void dues_put(
+    Dues* dues, const int64_t* when_ns, const uint32_t* payload, const int32_t* values, int64_t n
+) noexcept nogil:
+    """values: MAX_VALUES for each, or NULL. The caller knows that there is room."""
     cdef int64_t i
     cdef Due* due
     for i in range(n):
         due = &dues.dues[(dues.n_put + i) & (DUE_PLACES - 1)]
         due.when_ns = when_ns[i]
         due.payload = payload[i]
+        if values != NULL:
+            memcpy(due.values, values + i * MAX_VALUES, sizeof(due.values))
     atomic_store(&dues.n_put, dues.n_put + n)
 
 cdef inline Due* dues_peek(Dues* dues) noexcept nogil:

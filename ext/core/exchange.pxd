@@ -1,13 +1,16 @@
 """One request from its planned instant to its record."""
 from libc.errno cimport EAGAIN
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memcpy, memset, strerror, strlen
+from libc.string cimport memcpy, memmove, memset, strerror, strlen
 from core.arena cimport arena_gaps, instants_clear
 from core.block cimport BLOCK_GAPS, Block, blocks_room
-from core.connection cimport connection_close, connection_open, connection_send, connection_watch
+from core.connection cimport connection_close, connection_open, connection_watch
 from core.deadlines cimport deadline_forget, deadline_set
 from core.dues cimport Due, dues_are_over, dues_drop, dues_peek
+from core.keys cimport FATE_APPLIED, FATE_REFUSED, FATE_UNKNOWN, Draw, keys_read, keys_settle, keys_write
 from core.pauses cimport pauses_put
+from core.payload cimport CHECK_DELETE, CHECK_IDS, CHECK_READ, CHECK_WRITE, NO_KEY, Payload
+from core.sending cimport connection_send, sending_begin
 from core.record cimport *
 from core.state cimport *
 from core.clock cimport run_now_ns
@@ -15,22 +18,12 @@ from linux.atomics cimport atomic_load, atomic_swap
 from linux.epoll cimport EPOLLIN, EPOLLOUT
 from wire.answer cimport FRAMING_OPAQUE, answer_reset
 from wire.http1 cimport http1_reset
+from wire.pgwire cimport pg_reset
 
 cdef enum:
     FIRST_BACKOFF_NS = 10000000
     LAST_BACKOFF_NS = 1000000000
     STARVED_NS = 1000000     # the plan's draws are not there yet: look again after so long
-
-cdef inline void _write_slot(Loop* loop, Connection* connection) noexcept nogil:
-    """`<tag>-<index>`, the index zero-padded to the slot's width."""
-    cdef int64_t rest = connection.record.index
-    cdef int at = SLOT_BYTES - 1
-    memcpy(connection.slot, loop.settings.tag, loop.settings.n_tag_bytes)
-    connection.slot[loop.settings.n_tag_bytes] = c"-"
-    while at > loop.settings.n_tag_bytes:
-        connection.slot[at] = <char>(c"0" + rest % 10)
-        rest //= 10
-        at -= 1
 
 cdef inline int64_t window_end_ns(const Loop* loop) noexcept nogil:
     """The first instant after the window; UNKNOWN where it has not begun or ends by count."""
@@ -59,16 +52,23 @@ cdef inline uint8_t _phase(Loop* loop, const Record* record) noexcept nogil:
     """By the index or by the planned instant, as the warm-up is given. The first request of the window begins it."""
     if loop.settings.warmup_requests == UNKNOWN:
         return PHASE_WARMUP if record.planned_at_ns < loop.settings.warmup_ns else PHASE_MEASURE
-    if record.index < loop.settings.warmup_requests:
+    if record.index // loop.settings.n_jobs < loop.settings.warmup_requests:
         return PHASE_WARMUP
     atomic_swap(&loop.window.from_ns, UNKNOWN, record.planned_at_ns)
     return PHASE_MEASURE
 
-cdef inline void record_begin(Loop* loop, Record* record, const Due* due, int64_t planned_ns) noexcept nogil:
+cdef inline void _draw_begin(Draw* draw, const Due* due, const Payload* payload) noexcept nogil:
+    memcpy(draw.values, due.values, sizeof(draw.values))
+    draw.key = due.values[0] if payload.key == NO_KEY else payload.key
+    draw.version = 0
+    draw.floor = 0
+
+cdef inline void record_begin(Loop* loop, Record* record, Draw* draw, const Due* due, int64_t planned_ns) noexcept nogil:
     """Take the draw, and fill in what is known before anything is sent."""
     cdef Settings* settings = &loop.settings
+    cdef const Payload* payload = &loop.pool.payloads[due.payload]
     memset(record, 0, sizeof(Record))
-    record.index = loop.n_due * settings.n_threads + settings.thread
+    record.index = (loop.n_due * settings.n_threads + settings.thread) * settings.n_jobs + settings.job
     loop.n_due += 1
     record.planned_at_ns = planned_ns
     record.sent_at_ns = NEVER
@@ -83,10 +83,13 @@ cdef inline void record_begin(Loop* loop, Record* record, const Due* due, int64_
     record.prompt_tokens = NEVER
     record.output_tokens = NEVER
     record.connection = NOBODY
+    record.n_items = NEVER
+    record.n_hits = NEVER
     record.payload = due.payload
-    record.operation = <uint8_t>loop.pool.operation[due.payload]
-    record.request_bytes = loop.pool.from_byte[due.payload + 1] - loop.pool.from_byte[due.payload]
+    record.operation = <uint8_t>(payload.operation + settings.first_operation)
+    record.request_bytes = payload.raw_bytes + payload.body_bytes
     record.phase = _phase(loop, record)
+    _draw_begin(draw, due, payload)
     loop.counters.n_measured += record.phase == PHASE_MEASURE
     dues_drop(&loop.dues)
 
@@ -122,8 +125,9 @@ cdef inline void record_say(Record* record, const char* why) noexcept nogil:
 cdef inline void record_unsent(Loop* loop, const Due* due, uint8_t outcome, const char* why) noexcept nogil:
     """A request that found no connection in its time."""
     cdef Record record
+    cdef Draw draw
     cdef Instants nothing
-    record_begin(loop, &record, due, due.when_ns)
+    record_begin(loop, &record, &draw, due, due.when_ns)
     loop.counters.n_planned += 1
     record.outcome = outcome
     record_say(&record, why)
@@ -131,14 +135,22 @@ cdef inline void record_unsent(Loop* loop, const Due* due, uint8_t outcome, cons
     _keep(loop, &record, &nothing)
     _count(loop, &record)
 
+cdef inline void _put_free(Loop* loop, Connection* connection) noexcept nogil:
+    """Open connections are taken first, so that one that cannot be opened fails no request that another would carry."""
+    cdef int32_t place = loop.n_free
+    if connection.state == CLOSED:
+        memmove(loop.free + 1, loop.free, loop.n_free * sizeof(int32_t))
+        place = 0
+    loop.free[place] = <int32_t>(connection - loop.connections)
+    loop.n_free += 1
+
 cdef inline void slot_free(Loop* loop, Connection* connection, int64_t freed_at_ns) noexcept nogil:
     """The connection carries nothing any more: plan its next request (closed loop), or let arrivals have it (open loop)."""
     cdef Due* due
     cdef int64_t planned_ns
     connection.freed_at_ns = freed_at_ns
     if loop.settings.open_loop:
-        loop.free[loop.n_free] = <int32_t>(connection - loop.connections)
-        loop.n_free += 1
+        _put_free(loop, connection)
         return
     due = next_due(loop)
     if due == NULL and not dues_have_ended(loop):
@@ -148,7 +160,7 @@ cdef inline void slot_free(Loop* loop, Connection* connection, int64_t freed_at_
     if due == NULL or is_after_window(loop, planned_ns):
         loop.n_slots -= 1
         return
-    record_begin(loop, &connection.record, due, planned_ns)
+    record_begin(loop, &connection.record, &connection.draw, due, planned_ns)
     if planned_ns > loop.now_ns and planned_ns > run_now_ns(&loop.clock):
         connection.has_due = True
         pauses_put(&loop.pauses, planned_ns, <int32_t>(connection - loop.connections))
@@ -171,21 +183,53 @@ cdef inline void arrival_begin(Loop* loop, const Due* due) noexcept nogil:
     cdef Connection* connection
     loop.n_free -= 1
     connection = &loop.connections[loop.free[loop.n_free]]
-    record_begin(loop, &connection.record, due, due.when_ns)
+    record_begin(loop, &connection.record, &connection.draw, due, due.when_ns)
     exchange_begin(loop, connection)
+
+cdef inline void _join(Loop* loop, Connection* connection, Record* record, Draw* draw) noexcept nogil:
+    """A request comes under way on the connection."""
+    cdef uint8_t check = loop.pool.payloads[record.payload].check
+    record.connection = <int32_t>(connection - loop.connections) * <int32_t>loop.settings.n_threads + <int32_t>loop.settings.thread
+    loop.counters.n_planned += 1
+    loop.counters.n_in_flight += 1
+    if check == CHECK_READ:
+        keys_read(&loop.keys, draw)
+    elif check == CHECK_WRITE or check == CHECK_DELETE:
+        keys_write(&loop.keys, draw, check == CHECK_DELETE)
+
+cdef inline void _fill_batch(Loop* loop, Connection* connection) noexcept nogil:
+    """Closed loop: what comes next in the plan goes along. Open loop: what is due by now does."""
+    cdef Queued* queued
+    cdef Due* due
+    connection.n_queued = 0
+    connection.queue_at = 0
+    while connection.n_queued < loop.settings.pipeline - 1:
+        due = next_due(loop)
+        if due == NULL or loop.settings.open_loop and (due.when_ns > loop.now_ns or is_after_window(loop, due.when_ns)):
+            return
+        queued = &connection.queue[connection.n_queued]
+        record_begin(loop, &queued.record, &queued.draw, due, due.when_ns if loop.settings.open_loop else connection.record.planned_at_ns)
+        _join(loop, connection, &queued.record, &queued.draw)
+        connection.n_queued += 1
+
+cdef inline void _answer_begin(Connection* connection) noexcept nogil:
+    """The readers are to meet the first byte of the record's answer."""
+    instants_clear(&connection.instants)
+    connection.is_framed = False
 
 cdef inline void exchange_begin(Loop* loop, Connection* connection) noexcept nogil:
     """Send the connection's planned request, over a new socket where the old one is closed."""
-    connection.record.connection = <int32_t>(connection - loop.connections) * <int32_t>loop.settings.n_threads + <int32_t>loop.settings.thread
-    loop.counters.n_planned += 1
-    _write_slot(loop, connection)
-    instants_clear(&connection.instants)
-    http1_reset(&connection.http, False)
-    answer_reset(&connection.answer, FRAMING_OPAQUE)
-    connection.is_framed = False
-    connection.n_sent_bytes = 0
+    _join(loop, connection, &connection.record, &connection.draw)
+    if loop.settings.pipeline > 1:
+        _fill_batch(loop, connection)
+    _answer_begin(connection)
+    if loop.settings.wire <= WIRE_HTTP:
+        http1_reset(&connection.http, loop.pool.payloads[connection.record.payload].expects_no_body)
+        answer_reset(&connection.answer, FRAMING_OPAQUE)
+    elif loop.settings.wire == WIRE_POSTGRESQL:
+        pg_reset(&connection.pg)
+    sending_begin(loop, connection)
     connection.carries = True
-    loop.counters.n_in_flight += 1
     if connection.state == IDLE:
         exchange_send(loop, connection)
     else:
@@ -202,7 +246,7 @@ cdef inline bint exchange_resend(Loop* loop, Connection* connection) noexcept no
     """A kept connection that ends before a byte of the answer was closed by the server while the request was on its way: no answer
     of the server's is lost, so send the request again, over a new connection (RFC 9112, 9.3.1 and 9.5). The planned instant stays.
     Return False where that is not what happened."""
-    if connection.n_answers == 0 or connection.record.first_byte_at_ns != NEVER:
+    if connection.n_answers == 0 or connection.record.first_byte_at_ns != NEVER or loop.settings.wire > WIRE_HTTP:
         return False
     loop.counters.n_sent -= connection.record.sent_at_ns != NEVER
     connection.record.sent_at_ns = NEVER
@@ -211,17 +255,27 @@ cdef inline bint exchange_resend(Loop* loop, Connection* connection) noexcept no
     _connect_first(loop, connection)
     return True
 
+cdef inline void _sent(Loop* loop, Connection* connection, int64_t now_ns) noexcept nogil:
+    """The kernel has taken everything: the first step's, or the batch's."""
+    cdef int32_t i
+    if connection.record.sent_at_ns != NEVER:
+        return
+    connection.record.sent_at_ns = now_ns
+    loop.counters.n_sent += 1
+    for i in range(connection.queue_at, connection.n_queued):
+        connection.queue[i].record.sent_at_ns = now_ns
+        loop.counters.n_sent += 1
+    deadline_set(loop, connection, now_ns)
+
 cdef inline void exchange_send(Loop* loop, Connection* connection) noexcept nogil:
-    """Send what is left of the request; the instant at which nothing is left is `sent`."""
+    """Send what is left of the request or of its step; the instant at which nothing is left is `sent`."""
     cdef int reason = connection_send(loop, connection)
     cdef int64_t now_ns = run_now_ns(&loop.clock)
     if reason == 0:
         if connection.state == SENDING:
             connection_watch(loop, connection, EPOLLIN)
         connection.state = READING
-        connection.record.sent_at_ns = now_ns
-        loop.counters.n_sent += 1
-        deadline_set(loop, connection, now_ns)
+        _sent(loop, connection, now_ns)
     elif reason != EAGAIN:
         if not exchange_resend(loop, connection):
             exchange_fail(loop, connection, OUTCOME_RESET, strerror(reason))
@@ -230,23 +284,67 @@ cdef inline void exchange_send(Loop* loop, Connection* connection) noexcept nogi
         deadline_set(loop, connection, now_ns)
         connection_watch(loop, connection, EPOLLIN | EPOLLOUT)
 
-cdef inline void exchange_end(Loop* loop, Connection* connection, int64_t freed_at_ns) noexcept nogil:
-    """The record is complete: keep it, and free the slot."""
-    deadline_forget(loop, connection)
-    connection.carries = False
+cdef inline int _fate(const Record* record) noexcept nogil:
+    """What has become of a write, as far as its answer tells."""
+    if record.outcome == OUTCOME_OK:
+        return FATE_APPLIED
+    if record.sent_at_ns == NEVER and record.outcome == OUTCOME_CONNECT_FAILED:
+        return FATE_REFUSED
+    if record.http_status >= 400 and record.http_status < 500 or record.error_code[0] != 0 and record.http_status == 0:
+        return FATE_REFUSED
+    return FATE_UNKNOWN
+
+cdef inline void _end_record(Loop* loop, Connection* connection) noexcept nogil:
+    """The record at the head is complete: settle its key, keep it, count it."""
+    cdef uint8_t check = loop.pool.payloads[connection.record.payload].check
+    if check == CHECK_WRITE or check == CHECK_DELETE:
+        keys_settle(&loop.keys, &connection.draw, _fate(&connection.record))
+    if check == CHECK_IDS and connection.record.outcome != OUTCOME_OK:
+        connection.record.n_items = connection.record.n_hits = NEVER  # what was counted until then says nothing
     loop.counters.n_in_flight -= 1
     _keep(loop, &connection.record, &connection.instants)
     _count(loop, &connection.record)
-    slot_free(loop, connection, freed_at_ns)
 
-cdef inline void exchange_fail(Loop* loop, Connection* connection, uint8_t outcome, const char* why) noexcept nogil:
-    """End the request as failed. The connection is of no more use."""
-    cdef int64_t freed_at_ns = run_now_ns(&loop.clock)
+cdef inline bint _next_in_batch(Connection* connection) noexcept nogil:
+    """The batch's next request becomes the one whose answer is read. False: there is none."""
+    cdef Queued* queued
+    if connection.queue_at >= connection.n_queued:
+        return False
+    queued = &connection.queue[connection.queue_at]
+    memcpy(&connection.record, &queued.record, sizeof(Record))
+    memcpy(&connection.draw, &queued.draw, sizeof(Draw))
+    connection.queue_at += 1
+    _answer_begin(connection)
+    return True
+
+cdef inline bint exchange_end(Loop* loop, Connection* connection, int64_t freed_at_ns) noexcept nogil:
+    """The record is complete. True: the batch goes on. False: the slot is free, and may carry the next request already."""
+    _end_record(loop, connection)
+    if _next_in_batch(connection):
+        return True
+    deadline_forget(loop, connection)
+    connection.carries = False
+    connection.is_cleaning = False
+    slot_free(loop, connection, freed_at_ns)
+    return False
+
+cdef inline void _fail_record(Connection* connection, uint8_t outcome, const char* why) noexcept nogil:
+    """One whose answer had come whole keeps it."""
+    if connection.is_cleaning:
+        connection.is_cleaning = False
+        return
     connection.record.outcome = outcome
     record_say(&connection.record, why)
-    connection_close(connection, True)
     if outcome == OUTCOME_CONNECT_FAILED:
         connection.record.connection = NOBODY
+
+cdef inline void exchange_fail(Loop* loop, Connection* connection, uint8_t outcome, const char* why) noexcept nogil:
+    """End the request as failed, and with it the rest of its batch. The connection is of no more use."""
+    cdef int64_t freed_at_ns = run_now_ns(&loop.clock)
+    connection_close(connection, True)
+    if outcome == OUTCOME_CONNECT_FAILED:
         connection.backoff_ns = min(max(2 * connection.backoff_ns, FIRST_BACKOFF_NS), LAST_BACKOFF_NS)
         freed_at_ns += connection.backoff_ns
-    exchange_end(loop, connection, freed_at_ns)
+    _fail_record(connection, outcome, why)
+    while exchange_end(loop, connection, freed_at_ns):
+        _fail_record(connection, outcome, why)

@@ -5,7 +5,7 @@ loadgen/bundle/jsonl.py writes the same lines in Python; a test compares the two
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, strlen
 from core.record cimport *
-from core.state cimport SLOT_BYTES
+from core.payload cimport SLOT_BYTES
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t n_most)
@@ -22,7 +22,7 @@ cdef struct Names:           # JSON texts by code, quotes included
     Text[2] stamps
     Text[6] finish_reasons
     Text[3] token_sources
-    Text[256] operations
+    Text[256] operations     # and, where there are several, its service
     uint8_t[256] expects_tokens
     char[28] tag
     int n_tag_bytes
@@ -139,7 +139,10 @@ cdef inline uint8_t* _ending(uint8_t* out, const Record* record, const Names* na
     out = _text(out, ',"http_status":')
     out = _text(out, "null") if record.http_status == 0 else _int(out, record.http_status)
     out = _text(out, ',"error":')
-    return _text(out, "null") if record.error[0] == 0 else _escaped(out, record.error, ERROR_BYTES)
+    out = _text(out, "null") if record.error[0] == 0 else _escaped(out, record.error, ERROR_BYTES)
+    if record.error_code[0] == 0:
+        return out
+    return _escaped(_text(out, ',"error_code":'), record.error_code, ERROR_CODE_BYTES)
 
 cdef inline uint8_t* _tokens(
     uint8_t* out, const Record* record, const int64_t* gaps_ns, const Names* names
@@ -160,15 +163,21 @@ cdef inline uint8_t* _tokens(
     out[0] = c"]"
     return out + 1
 
-cdef inline uint8_t* _duration(uint8_t* out, const char* key, int64_t length_ns) noexcept nogil:
-    """Left out where the server does not say it."""
-    return out if length_ns < 0 else _int(_text(out, key), length_ns)
+cdef inline uint8_t* _known(uint8_t* out, const char* key, int64_t value) noexcept nogil:
+    """Left out where there is none."""
+    return out if value < 0 else _int(_text(out, key), value)
 
 cdef inline uint8_t* _server(uint8_t* out, const Record* record) noexcept nogil:
-    out = _duration(out, ',"server_total_ns":', record.server_total_ns)
-    out = _duration(out, ',"server_load_ns":', record.server_load_ns)
-    out = _duration(out, ',"server_prompt_eval_ns":', record.server_prompt_eval_ns)
-    return _duration(out, ',"server_eval_ns":', record.server_eval_ns)
+    out = _known(out, ',"server_total_ns":', record.server_total_ns)
+    out = _known(out, ',"server_load_ns":', record.server_load_ns)
+    out = _known(out, ',"server_prompt_eval_ns":', record.server_prompt_eval_ns)
+    return _known(out, ',"server_eval_ns":', record.server_eval_ns)
+
+cdef inline uint8_t* _content(uint8_t* out, const Record* record) noexcept nogil:
+    """What the answer held."""
+    out = _known(out, ',"n_items":', record.n_items)
+    out = _known(out, ',"n_hits":', record.n_hits)
+    return _text(out, ',"checked":true') if record.checked else out
 
 cdef inline uint8_t* json_line(
     uint8_t* out, const Record* record, const int64_t* gaps_ns, const Names* names
@@ -181,7 +190,7 @@ cdef inline uint8_t* json_line(
     out = _ending(out, record, names)
     if has_tokens:
         out = _tokens(out, record, gaps_ns, names)
-    out = _server(out, record)
+    out = _content(_server(out, record), record)
     out = _int(_text(out, ',"request_bytes":'), record.request_bytes)
     out = _int(_text(out, ',"response_bytes":'), record.response_bytes)
     out = _instant(out, ',"connection":', record.connection)

@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 cdef enum:
     NEVER = -1
     ERROR_BYTES = 108
+    ERROR_CODE_BYTES = 23
 
 cdef enum Outcome:
     OUTCOME_OK = 0
@@ -69,6 +70,8 @@ cdef struct Record:
     int32_t output_tokens
     int32_t connection
     int32_t payload
+    int32_t n_items
+    int32_t n_hits
     uint16_t http_status
     uint8_t outcome
     uint8_t phase
@@ -76,4 +79,6 @@ cdef struct Record:
     uint8_t stamp
     uint8_t finish_reason
     uint8_t token_source
+    uint8_t checked
+    char[23] error_code
     char[108] error

@@ -4,23 +4,32 @@ from core.arena cimport Arena, Instants
 from core.block cimport Blocks
 from core.clock cimport RunClock
 from core.dues cimport Dues
+from core.keys cimport Draw, Keys
 from core.pauses cimport Pauses
+from core.payload cimport Pool
 from core.record cimport Record
 from linux.socket cimport sockaddr_storage, socklen_t
 from wire.answer cimport AnswerReader
 from wire.http1 cimport Http1Parser
+from wire.json_ids cimport IdsReader
+from wire.pgwire cimport PgParser
+from wire.resp cimport RespParser
+from wire.search cimport Search
+from wire.value cimport ValueReader
 
 cdef enum:
-    SLOT_BYTES = 28          # as in loadgen/plan/model.py
     NOBODY = -1              # no connection
     UNKNOWN = -1             # an instant or a limit that is not there
     READ_BYTES = 131072
     SMALL_BYTES = 4096       # a request up to so long is put together before it is sent
+    TEXTS_BYTES = 608        # of the slots of one request: MAX_SLOTS of the widest
 
 cdef enum Wire:              # as in loadgen/plan/model.py
     WIRE_OPENAI = 0
     WIRE_OLLAMA = 1
     WIRE_HTTP = 2
+    WIRE_REDIS = 3
+    WIRE_POSTGRESQL = 4
 
 cdef enum ConnectionState:
     CLOSED = 0
@@ -28,16 +37,33 @@ cdef enum ConnectionState:
     IDLE = 2
     SENDING = 3              # the kernel has not yet taken the whole request
     READING = 4
+    ASKED = 5                # another thread is asked for a socket that is connected and logged in
+
+cdef struct Queued:          # a request of the batch that is under way
+    Record record
+    Draw draw
 
 cdef struct Connection:
-    Record record            # the request it carries
+    Record record            # the request it carries; of a batch the one whose answer is read
+    Draw draw
+    Queued* queue            # those after it
+    uint8_t* outbox          # the batch as it is sent; NULL where requests go one by one
+    const uint8_t* raw       # the request's bytes
     Instants instants        # of its content events
     AnswerReader answer
     Http1Parser http
+    RespParser resp
+    PgParser pg
+    ValueReader value
+    Search search
+    IdsReader ids
+    int64_t given            # by the other thread: 0 nothing yet, UNKNOWN refused (see `refusal`), else the socket + 1
+    int64_t asked            # for the other thread: a socket is wanted
     int64_t freed_at_ns      # when its last answer ended
     int64_t last_arrival_ns  # arrivals on one connection never go back
     int64_t deadline_ns
-    int64_t n_sent_bytes     # of the request
+    int64_t n_sent_bytes     # of the request, or of the batch
+    int64_t n_to_send        # up to here it is sent before the server is waited for
     int64_t n_answers        # that this socket has brought
     int64_t backoff_ns       # before the next try, after a connection that could not be opened
     int fd
@@ -45,18 +71,17 @@ cdef struct Connection:
     uint32_t generation      # tells events of an earlier socket from this one's
     int32_t earlier          # neighbours in the list of deadlines
     int32_t later
+    int32_t n_queued         # in the batch, beside the record
+    int32_t queue_at         # the next of them
+    int32_t step             # of the request, as sent
     bint is_listed
     bint carries             # a request is under way
     bint has_due             # closed loop: the record is planned and waits for its instant
     bint is_framed           # the answer's head has come, and how its body is read is known
-    char[28] slot            # the text for the payload's slots
-
-cdef struct Pool:            # plan/model.py: Pool
-    const uint8_t* raw
-    const int64_t* from_byte
-    const int32_t* id_at
-    const int32_t* nonce_at
-    const int32_t* operation
+    bint is_judged           # its body is followed, see core/judging.pxd
+    uint8_t stamp            # of the last read: what dated it
+    bint is_cleaning         # the record is complete; a transaction is being rolled back
+    char[108] refusal        # why there is no socket
 
 cdef struct Settings:
     int64_t warmup_ns
@@ -67,15 +92,22 @@ cdef struct Settings:
     int64_t timeout_ns
     int64_t thread
     int64_t n_threads
+    int64_t job              # of the service, among n_jobs side by side
+    int64_t n_jobs
+    int64_t outbox_bytes
     int32_t n_connections
+    int32_t pipeline
+    int32_t first_operation  # what the jobs before have
     int wire
     bint open_loop
     bint fail_on_truncated
+    bint is_given_sockets    # connections are opened by another thread
     int n_tag_bytes
     char[28] tag             # the run's, in front of the index in every slot
-    uint8_t[256] expects_tokens   # by operation
+    char[8] value_tag        # of stamps
+    uint8_t[256] expects_tokens   # by operation of this job
 
-cdef struct Window:          # of all threads of a run; set once
+cdef struct Window:          # of all threads of a job; set once
     int64_t from_ns          # UNKNOWN until the first request of the window is planned
 
 cdef struct Counters:        # read by others at any time
@@ -111,11 +143,13 @@ cdef struct Loop:
     Gathering gathering
     RunClock clock
     Counters counters
+    Keys keys
     Window* window
     Connection* connections
     int32_t* free            # open loop: a stack of connections that carry nothing
     uint8_t* buffer          # READ_BYTES
     uint8_t[4096] outgoing   # SMALL_BYTES
+    uint8_t[608] texts       # TEXTS_BYTES
     sockaddr_storage address
     socklen_t n_address_bytes
     int epoll_fd

@@ -2,7 +2,8 @@
 
 Gathering. The kernel dates what arrives, so with many slow streams the loop need not run for each packet: its turns are kept
 GATHER_NS apart, which saves system calls and changes no instant. It is on only while a stream gives so few events that two of
-them hardly ever meet in one read (they would share a stamp), and it never sleeps past a planned send.
+them hardly ever meet in one read (they would share a stamp), and it never sleeps past a planned send. Stores answer with one event, after
+which something else is to be sent: there it is never on.
 """
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -10,7 +11,9 @@ from libc.string cimport strerror
 from posix.unistd cimport read
 from core.block cimport NO_BLOCK, blocks_hand_over
 from core.clock cimport RESAMPLE_NS, NS_PER_S, clock_resample, run_now_ns
-from core.connection cimport connection_close, connection_open, connection_opened
+from core.connection cimport (
+    connection_close, connection_drop_given, connection_open, connection_opened, connection_take_given, connection_was_given,
+)
 from core.dues cimport Due
 from core.exchange cimport (
     arrival_begin, dues_have_ended, exchange_fail, exchange_send, is_after_window, next_due, pause_over, record_unsent, slot_free,
@@ -23,6 +26,7 @@ from core.state cimport *
 from linux.atomics cimport atomic_load
 from linux.clock cimport nanosleep, timespec
 from linux.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, epoll_event, epoll_wait_ns
+from wire.resp cimport resp_reset
 
 cdef enum:
     EVENTS = 64              # a turn: so many reads at most before planned sends are looked at again
@@ -64,7 +68,7 @@ cdef inline void _end_late(Loop* loop) noexcept nogil:
     cdef Connection* connection
     while loop.deadlines.first != NOBODY and loop.connections[loop.deadlines.first].deadline_ns <= loop.now_ns:
         connection = &loop.connections[loop.deadlines.first]
-        if connection.state == CONNECTING:
+        if connection.state == CONNECTING or connection.state == ASKED:
             exchange_fail(loop, connection, OUTCOME_CONNECT_FAILED, "no connection within the time-out")
         else:
             reading_fail(loop, connection, OUTCOME_TIMEOUT, "no whole answer within the time-out")
@@ -145,7 +149,7 @@ cdef inline void _judge_gathering(Loop* loop) noexcept nogil:
     cdef int64_t length_ns = loop.now_ns - gathering.epoch_ns
     if length_ns < GATHER_EPOCH_NS:
         return
-    gathering.is_on = gathering.n_reads > 0 and loop.counters.n_in_flight * length_ns >= gathering.n_reads * <int64_t>GATHER_STREAM_NS
+    gathering.is_on = loop.settings.wire <= WIRE_OLLAMA and gathering.n_reads > 0 and loop.counters.n_in_flight * length_ns >= gathering.n_reads * <int64_t>GATHER_STREAM_NS
     gathering.epoch_ns = loop.now_ns
     gathering.n_reads = 0
 
@@ -174,20 +178,41 @@ cdef inline int _wait(Loop* loop, epoll_event* events) noexcept nogil:
 
 # --- what came -------------------------------------------------------------------------------------------------------------
 
-cdef inline void _opened(Loop* loop, Connection* connection) noexcept nogil:
-    cdef int reason = connection_opened(loop, connection)
+cdef inline void _go_on(Loop* loop, Connection* connection, int reason, const char* why) noexcept nogil:
+    """A socket is there (reason 0) or cannot be had: the request that waits for it is sent or has failed."""
     if not connection.carries:
         return
     if reason == 0:
         exchange_send(loop, connection)
     else:
-        exchange_fail(loop, connection, OUTCOME_CONNECT_FAILED, strerror(reason))
+        exchange_fail(loop, connection, OUTCOME_CONNECT_FAILED, why)
+
+cdef inline void _opened(Loop* loop, Connection* connection) noexcept nogil:
+    cdef int reason = connection_opened(loop, connection)
+    _go_on(loop, connection, reason, strerror(reason))
+
+cdef inline void _take_given(Loop* loop) noexcept nogil:
+    """Sockets that another thread has opened, or could not open."""
+    cdef Connection* connection
+    cdef const char* why
+    cdef int32_t i
+    cdef int reason
+    for i in range(loop.settings.n_connections):
+        connection = &loop.connections[i]
+        if connection_was_given(connection):
+            reason = connection_take_given(loop, connection)
+            why = strerror(reason)
+            if reason == UNKNOWN:
+                why = &connection.refusal[0]
+            resp_reset(&connection.resp)
+            _go_on(loop, connection, reason, why)
 
 cdef inline void _dispatch(Loop* loop, const epoll_event* event) noexcept nogil:
     cdef Connection* connection = &loop.connections[<uint32_t>event.data.u64]
     cdef char[8] wakes
     if event.data.u64 == <uint64_t>UNKNOWN:
         read(loop.wake_fd, wakes, sizeof(wakes))
+        _take_given(loop)
         return
     if connection.generation != <uint32_t>(event.data.u64 >> 32):
         return  # of a socket that was closed in this turn
@@ -212,6 +237,7 @@ cdef inline void loop_run(Loop* loop) noexcept nogil:
     cdef int n_events, i
     loop.now_ns = run_now_ns(&loop.clock)
     loop.gathering.epoch_ns = loop.now_ns
+    _take_given(loop)
     for i in range(loop.settings.n_connections):
         slot_free(loop, &loop.connections[i], 0)
     while True:
@@ -234,6 +260,8 @@ cdef inline void loop_open(Loop* loop) noexcept nogil:
     cdef epoll_event[64] events
     cdef int32_t next = 0, n_opening, i
     cdef int n_events
+    if loop.settings.is_given_sockets:
+        return
     while run_now_ns(&loop.clock) < OPENING_NS and not atomic_load(&loop.stop_asked):
         n_opening = 0
         for i in range(next):
@@ -250,4 +278,5 @@ cdef inline void loop_open(Loop* loop) noexcept nogil:
 cdef inline void loop_close(Loop* loop) noexcept nogil:
     cdef int32_t i
     for i in range(loop.settings.n_connections):
+        connection_drop_given(&loop.connections[i])
         connection_close(&loop.connections[i], False)

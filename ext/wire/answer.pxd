@@ -1,4 +1,4 @@
-"""The answer of a language model's server, event by event, whatever its framing. No socket, clock or malloc.
+"""The answer of a language model's server, event by event, and any server's error. No socket, clock or malloc.
 
 What the engine asks of the other parsers, and nothing that it does not.
 """
@@ -7,19 +7,21 @@ from libc.string cimport memcpy, memset
 
 from wire.codes cimport (REASON_DOCUMENT_TOO_LONG, REASON_JSON, REASON_NDJSON_LINE_TOO_LONG, REASON_NONE,
                          REASON_SSE_NOT_JSON, WIRE_BODY, WIRE_DONE, WIRE_ERROR, WIRE_EVENT, WIRE_MORE, Span)
+from wire.error_code cimport ERROR_CODE_TEXT_BYTES, ErrorCode
 from wire.error_text cimport ERROR_TEXT_BYTES, error_text_feed, error_text_start
-from wire.json_facts cimport FINISH_CODE_NONE, RANK_BODY, UNKNOWN
+from wire.json_facts cimport FINISH_CODE_NONE, RANK_BODY, UNKNOWN, facts_code
 from wire.json_scan cimport (JSON_FAILED, JsonScan, json_feed, json_finish, json_is_empty, json_reset,
                              json_reset_document)
 from wire.ndjson cimport NdjsonParser, ndjson_feed, ndjson_reset
 from wire.sse cimport SseParser, sse_feed, sse_reset
+from wire.xml_error cimport XmlError, xml_error_feed, xml_error_reset
 
 cdef enum AnswerFraming:
     FRAMING_SSE = 0
     FRAMING_NDJSON = 1
     FRAMING_DOCUMENT = 2     # one JSON document
     FRAMING_OPAQUE = 3       # not read; the first bytes are kept as the error's text
-    FRAMING_ERROR = 4        # the body of a failed request: JSON with an error's text in it, or else its first bytes
+    FRAMING_ERROR = 4        # the body of a failed request: JSON or XML with an error in it, or else its first bytes
 
 cdef enum:
     DOCUMENT_BYTES_MAX = 1073741824
@@ -48,8 +50,10 @@ cdef struct AnswerReader:
     uint8_t context_length_exceeded # and said that this was why
     uint8_t is_refusal
     uint8_t is_done                 # [DONE], or Ollama's done
-    uint8_t error_code              # WireReason, after WIRE_ERROR
+    uint8_t error_reason            # WireReason, after WIRE_ERROR
+    XmlError xml
     char[108] error                 # what the server said: UTF-8, padded with NUL where it is shorter
+    char[23] error_code             # by which code it named the error: ASCII, likewise
 
 cdef inline void answer_reset(AnswerReader* answer, int framing) noexcept nogil:
     """A new answer with that AnswerFraming begins."""
@@ -66,14 +70,16 @@ cdef inline void answer_reset(AnswerReader* answer, int framing) noexcept nogil:
     answer.event_has_content = answer.has_error = answer.context_length_exceeded = 0
     answer.is_refusal = answer.is_done = 0
     answer.finish_reason = FINISH_CODE_NONE
-    answer.error_code = REASON_NONE
+    answer.error_reason = REASON_NONE
     memset(answer.error, 0, ERROR_TEXT_BYTES)
+    memset(answer.error_code, 0, ERROR_CODE_TEXT_BYTES)
+    xml_error_reset(&answer.xml)
 
 cdef inline int answer_feed(AnswerReader* answer, const uint8_t* data, size_t n_bytes, size_t* n_used) noexcept nogil:
     """Eat body bytes up to the end of the next event.
 
     Return WIRE_EVENT (the fields of answer are as that event left them; feed the rest again), WIRE_MORE (all eaten) or
-    WIRE_ERROR (error_code says why; feed no more).
+    WIRE_ERROR (error_reason says why; feed no more).
     """
     if answer.framing == FRAMING_SSE:
         return _feed_sse(answer, data, n_bytes, n_used)
@@ -83,8 +89,10 @@ cdef inline int answer_feed(AnswerReader* answer, const uint8_t* data, size_t n_
     if answer.framing == FRAMING_DOCUMENT:
         return _feed_document(answer, data, n_bytes)
     _keep_excerpt(answer, data, n_bytes)
-    if answer.framing == FRAMING_ERROR and answer.json.state != JSON_FAILED:
-        json_feed(&answer.json, data, n_bytes)
+    if answer.framing == FRAMING_ERROR:
+        if answer.json.state != JSON_FAILED:
+            json_feed(&answer.json, data, n_bytes)
+        xml_error_feed(&answer.xml, &answer.json.facts, data, n_bytes)
     return WIRE_MORE
 
 cdef inline int answer_finish(AnswerReader* answer) noexcept nogil:
@@ -114,7 +122,7 @@ cdef inline int _feed_sse(AnswerReader* answer, const uint8_t* data, size_t n_by
             if code != WIRE_MORE:
                 return code
         elif code == WIRE_ERROR:
-            answer.error_code = answer.sse.error
+            answer.error_reason = answer.sse.error
             return WIRE_ERROR
         else:
             return WIRE_MORE
@@ -167,16 +175,16 @@ cdef inline int _event_ends(AnswerReader* answer) noexcept nogil:
         return WIRE_EVENT
     code = _document_ends(answer)
     if code == WIRE_ERROR and answer.sse.event_is_error:
-        answer.error_code = REASON_NONE
+        answer.error_reason = REASON_NONE
         code = WIRE_EVENT
-    elif code == WIRE_ERROR and answer.error_code == REASON_JSON:
-        answer.error_code = REASON_SSE_NOT_JSON
+    elif code == WIRE_ERROR and answer.error_reason == REASON_JSON:
+        answer.error_reason = REASON_SSE_NOT_JSON
     return code
 
 cdef inline int _document_ends(AnswerReader* answer) noexcept nogil:
     """Take what the document said. Return WIRE_EVENT, or WIRE_ERROR where it is no JSON."""
     cdef int code = json_finish(&answer.json)
-    answer.error_code = answer.json.error
+    answer.error_reason = answer.json.error
     _take_facts(answer)
     json_reset_document(&answer.json)
     return WIRE_EVENT if code == WIRE_DONE else WIRE_ERROR
@@ -192,13 +200,13 @@ cdef inline int _feed_ndjson(AnswerReader* answer, const uint8_t* data, size_t n
         n_used[0] += n_eaten
         if code == WIRE_BODY:
             if not answer.is_done and json_feed(&answer.json, piece.at, piece.n_bytes) == WIRE_ERROR:
-                answer.error_code = answer.json.error
+                answer.error_reason = answer.json.error
                 return WIRE_ERROR
         elif code == WIRE_EVENT:
             if not json_is_empty(&answer.json):
                 return _document_ends(answer)
         elif code == WIRE_ERROR:
-            answer.error_code = REASON_NDJSON_LINE_TOO_LONG
+            answer.error_reason = REASON_NDJSON_LINE_TOO_LONG
             return WIRE_ERROR
         else:
             return WIRE_MORE
@@ -206,10 +214,10 @@ cdef inline int _feed_ndjson(AnswerReader* answer, const uint8_t* data, size_t n
 cdef inline int _feed_document(AnswerReader* answer, const uint8_t* data, size_t n_bytes) noexcept nogil:
     answer.n_document_bytes += <int64_t> n_bytes
     if json_feed(&answer.json, data, n_bytes) == WIRE_ERROR:
-        answer.error_code = answer.json.error
+        answer.error_reason = answer.json.error
         return WIRE_ERROR
     if answer.n_document_bytes > DOCUMENT_BYTES_MAX:
-        answer.error_code = REASON_DOCUMENT_TOO_LONG
+        answer.error_reason = REASON_DOCUMENT_TOO_LONG
         return WIRE_ERROR
     return WIRE_MORE
 
@@ -238,7 +246,10 @@ cdef inline void _take_facts(AnswerReader* answer) noexcept nogil:
         _take_error(answer)
 
 cdef inline void _take_error(AnswerReader* answer) noexcept nogil:
+    cdef const ErrorCode* code = facts_code(&answer.json.facts)
     answer.context_length_exceeded = answer.json.facts.error.names_context_length
     memcpy(answer.error, answer.json.facts.error.text, ERROR_TEXT_BYTES)
+    if code:
+        memcpy(answer.error_code, code.kept.text, ERROR_CODE_TEXT_BYTES)
     if answer.has_error and answer.error[0] == 0:
         memcpy(answer.error, b"the server reported an error without a text", 43)

@@ -45,7 +45,21 @@ cdef enum WireReason:
     REASON_JSON_CUT = 25
     REASON_SSE_EVENT_TOO_LONG = 26
     REASON_DOCUMENT_TOO_LONG = 27
-    N_REASONS = 28
+    REASON_RESP_TYPE = 28
+    REASON_RESP_NUMBER = 29
+    REASON_RESP_LINE = 30
+    REASON_RESP_LINE_TOO_LONG = 31
+    REASON_RESP_STRING_TOO_LONG = 32
+    REASON_RESP_STRING_END = 33
+    REASON_RESP_TOO_MANY = 34
+    REASON_RESP_DEPTH = 35
+    REASON_PG_TYPE = 36
+    REASON_PG_LENGTH = 37
+    REASON_PG_TOO_LONG = 38
+    REASON_PG_ROW = 39
+    REASON_PG_STATUS = 40
+    REASON_PG_COPY = 41
+    N_REASONS = 42
 
 cdef extern from *:
     """
@@ -78,6 +92,20 @@ cdef extern from *:
         "JSON document is cut off",
         "event longer than 16 MiB",
         "JSON document longer than 1 GiB",
+        "reply begins with a byte that is no type of RESP",
+        "RESP number or length is malformed",
+        "RESP line holds a bare line feed or carriage return",
+        "RESP line longer than 64 KiB",
+        "RESP string longer than 512 MiB",
+        "RESP string does not end where its length says",
+        "RESP aggregate of 2^30 elements or more",
+        "RESP nested deeper than 32",
+        "PostgreSQL message of a type that is not known",
+        "PostgreSQL message of an impossible length",
+        "PostgreSQL message longer than 1 GiB",
+        "PostgreSQL row does not fit its message",
+        "PostgreSQL transaction status is none of I, T and E",
+        "server began a COPY, which is not supported",
     };
     """
     const char** loadgen_wire_reasons

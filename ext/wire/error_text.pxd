@@ -15,6 +15,7 @@ cdef struct ErrorText:
     uint8_t[20] recent       # the last bytes in lower case, for the search
     uint8_t[4] partial       # a character whose bytes have not all come
     uint8_t n_bytes
+    uint8_t limit            # bytes of it that are kept; ERROR_TEXT_BYTES unless set lower
     uint8_t n_partial
     uint8_t n_expected       # bytes of the partial character
     uint8_t rank             # of the text kept; 0: the body as it came
@@ -25,6 +26,7 @@ cdef struct ErrorText:
 
 cdef inline void error_text_reset(ErrorText* error) noexcept nogil:
     memset(error, 0, sizeof(ErrorText))
+    error.limit = ERROR_TEXT_BYTES
 
 cdef inline void error_text_start(ErrorText* error, uint8_t rank) noexcept nogil:
     """A text of that rank begins. It replaces the one kept unless that one ranks higher.
@@ -49,6 +51,14 @@ cdef inline void error_text_feed(ErrorText* error, const uint8_t* at, size_t n_b
         _search(error, at[i])
         if error.keeps and not error.is_full:
             _decode(error, at[i])
+
+cdef inline void error_text_keep(ErrorText* error, const uint8_t* at, size_t n_bytes) noexcept nogil:
+    """As error_text_feed(), without the search: for what is no language model's."""
+    cdef size_t i
+    for i in range(n_bytes):
+        if not error.keeps or error.is_full:
+            return
+        _decode(error, at[i])
 
 cdef inline void _search(ErrorText* error, uint8_t byte) noexcept nogil:
     """Look for the phrases with which servers say that the prompt does not fit. Letter case does not count."""
@@ -113,7 +123,7 @@ cdef inline void _keep(ErrorText* error, const uint8_t* character, uint8_t n_byt
     cdef uint8_t i
     if error.is_full:
         return
-    if error.n_bytes + error.has_blank + n_bytes > ERROR_TEXT_BYTES:
+    if error.n_bytes + error.has_blank + n_bytes > error.limit:
         error.is_full = 1
         return
     if error.has_blank:

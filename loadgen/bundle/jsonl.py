@@ -1,12 +1,13 @@
 """Records to lines of requests.jsonl, and back. The native engine writes the same bytes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import orjson
 
 from loadgen.bundle.layout import (
+    CONTENT_KEYS,
     FINISH_REASONS,
     OUTCOMES,
     PHASES,
@@ -14,25 +15,20 @@ from loadgen.bundle.layout import (
     STAMPS,
     TOKEN_KEYS,
     TOKEN_SOURCES,
+    OperationLike,
     request_id,
 )
 from loadgen.records import NEVER, RECORD_DTYPE, Block
 from loadgen.units import NS_PER_S
 
-
-class OperationLike(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def expects_tokens(self) -> bool: ...
-
-
+_Numbers = Mapping[tuple[str, str], int]  # an operation's, by its service and its name
 _FAULTS = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 _NAMES = RECORD_DTYPE.names or ()
 _UNKNOWN_WHERE_ABSENT = frozenset(
     (
         *("sent_at_ns", "first_byte_at_ns", "first_token_at_ns", "last_token_at_ns", "done_at_ns"),
         *SERVER_KEYS,
+        *CONTENT_KEYS,
         *("prompt_tokens", "output_tokens", "connection"),
     )
 )
@@ -70,6 +66,7 @@ def _line(record: dict[str, Any], itl_ns: list[int], run_tag: str, operation: Op
         "index": record["index"],
         "phase": PHASES[record["phase"]],
         "operation": operation.name,
+        **({"service": operation.service} if operation.service else {}),
         "planned_at_ns": record["planned_at_ns"],
         "sent_at_ns": _known(record["sent_at_ns"]),
         "first_byte_at_ns": _known(record["first_byte_at_ns"]),
@@ -81,7 +78,8 @@ def _line(record: dict[str, Any], itl_ns: list[int], run_tag: str, operation: Op
         "outcome": OUTCOMES[record["outcome"]],
         "success": record["outcome"] == 0,
         "http_status": record["http_status"] or None,
-        "error": _text(record["error"]),
+        "error": _text(record["error"]) if record["error"] else None,
+        **({"error_code": _text(record["error_code"])} if record["error_code"] else {}),
         "finish_reason": FINISH_REASONS[record["finish_reason"]],
         "prompt_tokens": _known(record["prompt_tokens"]),
         "output_tokens": _known(record["output_tokens"]),
@@ -89,7 +87,8 @@ def _line(record: dict[str, Any], itl_ns: list[int], run_tag: str, operation: Op
         "n_events": record["n_events"],
         "n_shared_stamps": record["n_shared_stamps"],
         "itl_ns": itl_ns,
-        **{key: record[key] for key in SERVER_KEYS if record[key] != NEVER},
+        **{key: record[key] for key in (*SERVER_KEYS, *CONTENT_KEYS) if record[key] != NEVER},
+        **({"checked": True} if record["checked"] else {}),
         "request_bytes": record["request_bytes"],
         "response_bytes": record["response_bytes"],
         "connection": _known(record["connection"]),
@@ -99,21 +98,24 @@ def _line(record: dict[str, Any], itl_ns: list[int], run_tag: str, operation: Op
     if not has_tokens:
         for key in TOKEN_KEYS[:-1]:
             del line[key]
-    # Decimals are written here: orjson would turn a microsecond into 1e-6.
-    seconds = b',"latency_s":' + _seconds(record["planned_at_ns"], record["done_at_ns"])
-    if has_tokens:
-        seconds += b',"ttft_s":' + _seconds(record["planned_at_ns"], record["first_token_at_ns"])
-    return orjson.dumps(line)[:-1] + seconds + b"}\n"
+    return orjson.dumps(line)[:-1] + _durations(record, has_tokens) + b"}\n"
+
+
+def _durations(record: Mapping[str, Any], has_tokens: bool) -> bytes:
+    """Decimals are written here: orjson would turn a microsecond into 1e-6."""
+    latency = b',"latency_s":' + _seconds(record["planned_at_ns"], record["done_at_ns"])
+    if not has_tokens:
+        return latency
+    return latency + b',"ttft_s":' + _seconds(record["planned_at_ns"], record["first_token_at_ns"])
 
 
 def _has_token_data(record: Mapping[str, Any]) -> bool:
     return bool(record["n_events"]) or max(record["prompt_tokens"], record["output_tokens"]) >= 0
 
 
-def _text(error: bytes) -> orjson.Fragment:
+def _text(said: bytes) -> orjson.Fragment:
     """Control characters by their number, as the native formatter writes them."""
-    text = error.decode("utf-8", "ignore")
-    return orjson.Fragment(f'"{text.translate(_ESCAPES)}"' if text else "null")
+    return orjson.Fragment(f'"{said.decode("utf-8", "ignore").translate(_ESCAPES)}"')
 
 
 def _known(value: int) -> int | None:
@@ -128,19 +130,20 @@ def _seconds(begin_ns: int, end_ns: int) -> bytes:
     return f"{whole}.{f'{rest:09d}'.rstrip('0') or '0'}".encode()
 
 
-def parse_lines(lines: Sequence[bytes], operation_numbers: Mapping[str, int]) -> tuple[Block, dict[int, str]]:
+def parse_lines(lines: Sequence[bytes], operations: Sequence[OperationLike]) -> tuple[Block, dict[int, str]]:
     """Lines of requests.jsonl as a Block, in their order.
 
-    operation_numbers: a number for each operation's name. Lines that cannot be read are left out; the second
-    result says why, by their place among the lines.
+    operations: those of the plan, in its order. Lines that cannot be read are left out; the second result says why, by
+    their place among the lines.
     """
+    operation_numbers = {(one.service, one.name): number for number, one in enumerate(operations)}
     try:
         return _parse(lines, operation_numbers), {}
     except _FAULTS:
         return _parse_one_by_one(lines, operation_numbers)
 
 
-def _parse_one_by_one(lines: Sequence[bytes], operation_numbers: Mapping[str, int]) -> tuple[Block, dict[int, str]]:
+def _parse_one_by_one(lines: Sequence[bytes], operation_numbers: _Numbers) -> tuple[Block, dict[int, str]]:
     blocks, faults = [_parse((), operation_numbers)], {}
     for place, raw in enumerate(lines):
         try:
@@ -153,7 +156,7 @@ def _parse_one_by_one(lines: Sequence[bytes], operation_numbers: Mapping[str, in
     return Block(np.concatenate(records), np.concatenate(gaps_ns)), faults
 
 
-def _parse(lines: Sequence[bytes], operation_numbers: Mapping[str, int]) -> Block:
+def _parse(lines: Sequence[bytes], operation_numbers: _Numbers) -> Block:
     """Raises one of _FAULTS where a line is not a request."""
     rows, gaps_ns = [], []
     for raw in lines:
@@ -163,14 +166,16 @@ def _parse(lines: Sequence[bytes], operation_numbers: Mapping[str, int]) -> Bloc
     return Block(np.array(rows, RECORD_DTYPE), np.array(gaps_ns, np.int64))
 
 
-def _row_of(line: dict[str, Any], operation_numbers: Mapping[str, int]) -> tuple[tuple[Any, ...], list[int]]:
+def _row_of(line: dict[str, Any], operation_numbers: _Numbers) -> tuple[tuple[Any, ...], list[int]]:
     itl_ns = line.get("itl_ns") or []
     known = {
         **{name: _number(line, name) for name in _NUMBERS},
         **{key: numbers[line.get(key)] for key, numbers in _CHOICES.items()},
         "n_gaps": len(itl_ns),
-        "operation": operation_numbers[line["operation"]],
+        "operation": operation_numbers[line.get("service", ""), line["operation"]],
+        "checked": bool(line.get("checked")),
         "error": (line["error"] or "").encode(),
+        "error_code": (line.get("error_code") or "").encode(),
     }
     return tuple(known[name] for name in _NAMES), itl_ns
 

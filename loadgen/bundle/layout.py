@@ -1,7 +1,7 @@
 """Names and shapes of a bundle's files. docs/bundle.md lists the keys."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from loadgen.records import FinishReason, Outcome, Phase, Stamp, TokenSource
 
@@ -11,6 +11,7 @@ SCHEMA_VERSION = 1
 RUN_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
 REQUESTS_FILE = "requests.jsonl"
+MONITOR_FOLDER = "monitor"
 RESERVE_FILE = ".reserve"
 
 BENCHMARK_ID = re.compile(r"BM-(\d{8})-(\d{3,})")
@@ -42,11 +43,18 @@ TOKEN_KEYS = (
 SERVER_KEYS = ("server_total_ns", "server_load_ns", "server_prompt_eval_ns", "server_eval_ns")
 """Left out where the server does not report them."""
 
+CONTENT_KEYS = ("n_items", "n_hits")
+"""Left out where an answer has nothing to count."""
+
+LEFT_OUT = ("service", "error_code", *SERVER_KEYS, *CONTENT_KEYS, "checked")
+"""Keys that a line has only where they apply."""
+
 LINE_KEYS = (
     "request_id",
     "index",
     "phase",
     "operation",
+    "service",
     "planned_at_ns",
     "sent_at_ns",
     "first_byte_at_ns",
@@ -59,6 +67,7 @@ LINE_KEYS = (
     "success",
     "http_status",
     "error",
+    "error_code",
     "finish_reason",
     "prompt_tokens",
     "output_tokens",
@@ -67,6 +76,8 @@ LINE_KEYS = (
     "n_shared_stamps",
     "itl_ns",
     *SERVER_KEYS,
+    *CONTENT_KEYS,
+    "checked",
     "request_bytes",
     "response_bytes",
     "connection",
@@ -77,11 +88,37 @@ LINE_KEYS = (
 """The keys of a line of requests.jsonl, in their order."""
 
 
+class OperationLike(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def expects_tokens(self) -> bool: ...
+    @property
+    def service(self) -> str: ...
+    @property
+    def top_k(self) -> int: ...
+
+
 class KeptOperation(NamedTuple):
-    """An operation of the run. Its place among the others is what records name it by."""
+    """An operation of the run. Its place among the others is what records name it by.
+
+    service: "" where there is one only. top_k: how many neighbours an answer could name, 0: none are asked for.
+    """
 
     name: str
     expects_tokens: bool
+    service: str = ""
+    top_k: int = 0
+
+
+def describe_operation(operation: OperationLike) -> dict[str, Any]:
+    """An entry of run.json's plan.operations."""
+    return {
+        "name": operation.name,
+        "expects_tokens": operation.expects_tokens,
+        **({"service": operation.service} if operation.service else {}),
+        **({"top_k": operation.top_k} if operation.top_k else {}),
+    }
 
 
 def benchmark_id(day: str, number: int) -> str:

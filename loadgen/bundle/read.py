@@ -11,12 +11,14 @@ import orjson
 from loadgen.bundle.jsonl import parse_lines
 from loadgen.bundle.layout import (
     BENCHMARK_ID,
+    MONITOR_FOLDER,
     REQUESTS_FILE,
     RUN_FILE,
     SCHEMA_VERSION,
     SUMMARY_FILE,
     KeptOperation,
 )
+from loadgen.bundle.monitor import SERVER_FILE, Sample, read_samples
 from loadgen.errors import RecipeError
 from loadgen.records import Block
 
@@ -56,6 +58,11 @@ class Bundle:
     def requests_path(self) -> Path:
         return self.folder / REQUESTS_FILE
 
+    @cached_property
+    def server_samples(self) -> tuple[Sample, ...]:
+        """What the servers said of themselves during the run, in order; lines that cannot be read are left out."""
+        return read_samples(self.folder / MONITOR_FOLDER / SERVER_FILE)
+
     @property
     def problems(self) -> list[str]:
         faults = [
@@ -70,15 +77,15 @@ class Bundle:
         """The run's operations in its plan's order; from the lines themselves where run.json does not list them."""
         listed = (self.run.get("plan") or {}).get("operations")
         if listed:
-            return tuple(KeptOperation(entry["name"], entry["expects_tokens"]) for entry in listed)
+            names = KeptOperation._fields
+            return tuple(KeptOperation(**{name: entry[name] for name in names if name in entry}) for entry in listed)
         return _operations_of_lines(self.requests_path)
 
     def blocks(self, n: int = 4096) -> Iterator[Block]:
         """All requests as records, n lines at a time. Lines that cannot be read are left out and said in `problems`."""
-        numbers = {operation.name: number for number, operation in enumerate(self.operations)}
         n_read = 0
         for lines in line_batches(self.requests_path, n):
-            block, faults = parse_lines(lines, numbers)
+            block, faults = parse_lines(lines, self.operations)
             for place, fault in faults.items():
                 is_cut = not lines[place].endswith(b"\n")
                 self._faults[n_read + place + 1] = (
@@ -148,12 +155,16 @@ def _load_json(path: Path) -> dict[str, Any]:
 
 
 def _operations_of_lines(path: Path) -> tuple[KeptOperation, ...]:
-    found: dict[str, bool] = {}
+    """Those of a service together, as records number them. How many neighbours were asked for, lines do not say."""
+    found: dict[tuple[str, str], bool] = {}
     for lines in line_batches(path, 4096):
         for raw in lines:
             try:
                 line = orjson.loads(raw)
-                found[line["operation"]] = found.get(line["operation"], False) or "n_events" in line
+                key = (line.get("service", ""), line["operation"])
+                found[key] = found.get(key, False) or "n_events" in line
             except (ValueError, KeyError, TypeError):
                 continue  # blocks() says it
-    return tuple(KeptOperation(name, expects_tokens) for name, expects_tokens in found.items())
+    services = list(dict.fromkeys(service for service, _ in found))
+    ordered = sorted(found, key=lambda key: services.index(key[0]))
+    return tuple(KeptOperation(name, found[service, name], service) for service, name in ordered)

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from loadgen.bundle.layout import REQUESTS_FILE, RUN_FILE, SCHEMA_VERSION, STATUSES, SUMMARY_FILE
+from loadgen.bundle.layout import (
+    MONITOR_FOLDER,
+    REQUESTS_FILE,
+    RUN_FILE,
+    SCHEMA_VERSION,
+    STATUSES,
+    SUMMARY_FILE,
+)
+from loadgen.bundle.monitor import SERVER_FILE, parse_sample
 from loadgen.bundle.read import Bundle
 from loadgen.bundle.verify_lines import Counted, check_lines
 from loadgen.bundle.write import files_of, sha256_of
@@ -44,6 +52,17 @@ _SUMMARY_TYPES: dict[str, tuple[type, ...]] = {
     "slo": (list,),
     "client": (dict,),
 }
+_OF_A_SERVICE = {
+    key: kinds for key, kinds in _SUMMARY_TYPES.items() if key not in ("schema_version", "benchmark_id", "client")
+}
+_OF_SEVERAL: dict[str, tuple[type, ...]] = {
+    **{key: _SUMMARY_TYPES[key] for key in ("schema_version", "benchmark_id", "requests", "success_ratio")},
+    "services": (dict,),
+    "slo": (list,),
+    "findings": (list,),
+    "client": (dict,),
+}
+_OTHER_CODES = "other"
 _COUNTS = ("planned", "sent", "finished", "succeeded", "failed", "cancelled", "warmup", "drain")
 
 
@@ -60,6 +79,7 @@ def verify(bundle: Bundle) -> list[str]:
     counted, faults = check_lines(bundle)
     problems += faults
     problems += _check_summary(bundle, counted)
+    problems += _check_samples(bundle)
     return problems
 
 
@@ -115,37 +135,98 @@ def _check_file(name: str, path: Path, facts: Any) -> Iterator[str]:
         yield f"{name}: its SHA-256 is not the one in {RUN_FILE}"
 
 
-def _check_summary(bundle: Bundle, counted: Counted) -> Iterator[str]:
+def _check_summary(bundle: Bundle, counted: Mapping[str, Counted]) -> Iterator[str]:
     summary = bundle.summary
     if summary is None:
         if bundle.status != "running":
             yield next(iter(bundle.problems), f"{SUMMARY_FILE}: missing")
         return
-    faults = [*_check_types(SUMMARY_FILE, summary, _SUMMARY_TYPES)]
+    faults = [*_check_keys(summary)]
     yield from faults
     if summary.get("schema_version") != SCHEMA_VERSION:
         yield f"{SUMMARY_FILE}: schema_version: must be {SCHEMA_VERSION}, got {summary.get('schema_version')!r}"
-    if not faults:
-        yield from _check_counts(summary, counted)
-
-
-def _check_counts(summary: Mapping[str, Any], counted: Counted) -> Iterator[str]:
-    """Records that the disk was too slow for are in the summary's counts but in no line, or the other way round."""
+    if faults:
+        return
     n_lost = summary["client"].get("n_lost_records") or 0
-    said = summary["requests"]
-    if n_lost:
+    if n_lost:  # they are in the summary's counts but in no line, or the other way round
         yield f"{REQUESTS_FILE}: {n_lost} requests were lost because the disk was full or too slow"
+    for where, said, lines in _counted_parts(summary, counted):
+        if not n_lost:
+            yield from _check_counts(where, said, lines)
+        yield from _check_sums(where, said["requests"])
+
+
+def _check_keys(summary: Mapping[str, Any]) -> Iterator[str]:
+    if "services" not in summary:
+        yield from _check_types(SUMMARY_FILE, summary, _SUMMARY_TYPES)
+        return
+    yield from _check_types(SUMMARY_FILE, summary, _OF_SEVERAL)
+    for name, service in summary["services"].items() if isinstance(summary["services"], dict) else ():
+        if isinstance(service, dict):
+            yield from _check_types(f"{SUMMARY_FILE}: services.{name}", service, _OF_A_SERVICE)
+        else:
+            yield f"{SUMMARY_FILE}: services.{name}: must be dict, got {type(service).__name__}"
+
+
+def _counted_parts(
+    summary: Mapping[str, Any], counted: Mapping[str, Counted]
+) -> Iterator[tuple[str, Mapping[str, Any], Counted]]:
+    """The whole and each service: how its keys begin, what the summary says, and what the lines say."""
+    yield "", summary, Counted.together(counted.values())
+    for name, service in summary.get("services", {}).items():
+        yield f"services.{name}.", service, counted.get(name, Counted())
+
+
+def _check_counts(where: str, said: Mapping[str, Any], counted: Counted) -> Iterator[str]:
+    requests = said["requests"]
+    for key in _COUNTS:
+        yield from _compare(f"{where}requests.{key}", requests.get(key), counted.requests[key])
+    yield from _compare(f"{where}requests.by_outcome", requests.get("by_outcome"), dict(counted.by_outcome))
+    yield from _check_codes(where, requests.get("by_error_code", {}), counted)
+    for key, total in counted.totals.items():
+        if key in said:
+            yield from _compare(f"{where}{key}", said[key] or 0, total)
+    yield from _check_checks(where, said, counted)
+
+
+def _check_codes(where: str, said: Mapping[str, int], counted: Counted) -> Iterator[str]:
+    """Of very many different codes the summary counts the later ones together."""
+    if _OTHER_CODES in said:
+        yield from _compare(f"{where}requests.by_error_code", sum(said.values()), counted.by_error_code.total())
     else:
-        for key in _COUNTS:
-            yield from _compare(f"requests.{key}", said.get(key), counted.requests[key])
-        yield from _compare("requests.by_outcome", said.get("by_outcome"), dict(counted.by_outcome))
-        for key, total in counted.totals.items():
-            if key in summary:
-                yield from _compare(key, summary[key] or 0, total)
+        yield from _compare(f"{where}requests.by_error_code", said, dict(counted.by_error_code))
+
+
+def _check_checks(where: str, said: Mapping[str, Any], counted: Counted) -> Iterator[str]:
+    """Answers that were checked, and what was looked at after the run."""
+    for key, n_answers in (("checked", counted.n_checked), ("wrong", counted.n_wrong)):
+        n_found = sum(finding.get(key, 0) for finding in said.get("findings", ()))
+        if said.get(key, 0) != n_answers + n_found:
+            findings = f" and the findings {n_found}" if n_found else ""
+            yield f"{SUMMARY_FILE}: {where}{key}: {said.get(key, 0)}, but {REQUESTS_FILE} has {n_answers}{findings}"
+
+
+def _check_sums(where: str, said: Mapping[str, Any]) -> Iterator[str]:
     if said.get("finished") != _sum(said, "succeeded", "failed"):
-        yield f"{SUMMARY_FILE}: requests.finished: is not succeeded + failed"
+        yield f"{SUMMARY_FILE}: {where}requests.finished: is not succeeded + failed"
     if said.get("planned") != _sum(said, "finished", "cancelled"):
-        yield f"{SUMMARY_FILE}: requests.planned: is not finished + cancelled"
+        yield f"{SUMMARY_FILE}: {where}requests.planned: is not finished + cancelled"
+
+
+def _check_samples(bundle: Bundle) -> Iterator[str]:
+    """What was watched beside the load: each line readable, instants never falling."""
+    path = bundle.folder / MONITOR_FOLDER / SERVER_FILE
+    latest_ns: dict[str, int] = {}
+    for number, raw in enumerate(path.read_bytes().splitlines() if path.exists() else (), 1):
+        where = f"{MONITOR_FOLDER}/{SERVER_FILE}:{number}"
+        try:
+            sample = parse_sample(raw)
+        except ValueError as error:
+            yield f"{where}: {error}"
+            continue
+        if sample.at_ns < latest_ns.get(sample.service, 0):
+            yield f"{where}: at_ns: before that of the line before"
+        latest_ns[sample.service] = sample.at_ns
 
 
 def _compare(key: str, said: Any, counted: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Line by line through requests.jsonl: keys, types, instants in order, gaps that add up."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from loadgen.bundle.layout import (
     FINISH_REASONS,
+    LEFT_OUT,
     LINE_KEYS,
     OUTCOMES,
     PHASES,
     REQUESTS_FILE,
-    SERVER_KEYS,
     STAMPS,
     TOKEN_KEYS,
     TOKEN_SOURCES,
@@ -42,10 +42,16 @@ class Counted:
 
     requests: Counter[str] = field(default_factory=Counter)
     by_outcome: Counter[str] = field(default_factory=Counter)
+    by_error_code: Counter[str] = field(default_factory=Counter)
     totals: Counter[str] = field(default_factory=Counter)
+    n_checked: int = 0
 
     def __post_init__(self) -> None:
         self.totals.update(total_prompt_tokens=0, total_output_tokens=0)
+
+    @property
+    def n_wrong(self) -> int:
+        return self.by_outcome["wrong_answer"]
 
     def add(self, line: Mapping[str, Any]) -> None:
         if line["phase"] != "measure":
@@ -57,19 +63,32 @@ class Counted:
         self.requests["sent"] += line["sent_at_ns"] is not None
         self.requests["finished"] += outcome != "cancelled"
         self.requests["succeeded" if outcome == "ok" else "cancelled" if outcome == "cancelled" else "failed"] += 1
+        self.n_checked += line.get("checked", False)
         if outcome == "ok":
             self.totals["total_prompt_tokens"] += line.get("prompt_tokens") or 0
             self.totals["total_output_tokens"] += line.get("output_tokens") or 0
+        elif outcome != "cancelled" and line.get("error_code"):
+            self.by_error_code[line["error_code"]] += 1
+
+    @classmethod
+    def together(cls, parts: "Iterable[Counted]") -> "Counted":
+        whole = cls()
+        for part in parts:
+            for name in ("requests", "by_outcome", "by_error_code", "totals"):
+                getattr(whole, name).update(getattr(part, name))
+            whole.n_checked += part.n_checked
+        return whole
 
 
-def check_lines(bundle: Bundle) -> tuple[Counted, list[str]]:
-    """Count the lines that are requests, and say what is wrong, the first faults one by one."""
-    counted, faults, indexes = Counted(), Faults(), [np.zeros(0, np.int64)]
+def check_lines(bundle: Bundle) -> tuple[dict[str, Counted], list[str]]:
+    """Count the lines that are requests, by their service, and say what is wrong, the first faults one by one."""
+    counted = {operation.service: Counted() for operation in bundle.operations} or {"": Counted()}
+    faults, indexes = Faults(), [np.zeros(0, np.int64)]
     n_read = 0
     for lines in line_batches(bundle.requests_path, _LINES_AT_ONCE):
         requests = list(_requests_among(lines, n_read, bundle, faults))
         for request in requests:
-            counted.add(request)
+            counted[request.get("service", "")].add(request)
         indexes.append(np.array([request["index"] for request in requests], np.int64))
         n_read += len(lines)
     for index in _twice(np.concatenate(indexes)):
@@ -95,7 +114,7 @@ class Faults:
 
 
 def _requests_among(lines: list[bytes], n_before: int, bundle: Bundle, faults: Faults) -> Iterator[dict[str, Any]]:
-    operations = {operation.name: operation.expects_tokens for operation in bundle.operations}
+    operations = {(one.service, one.name): one.expects_tokens for one in bundle.operations}
     for number, raw in enumerate(lines, n_before + 1):
         where = f"{REQUESTS_FILE}:{number}"
         try:
@@ -117,22 +136,23 @@ def _twice(indexes: NDArray[np.int64]) -> list[int]:
     return twice
 
 
-def _wrong_shape(line: Any, operations: Mapping[str, bool]) -> Iterator[str]:
+def _wrong_shape(line: Any, operations: Mapping[tuple[str, str], bool]) -> Iterator[str]:
     """Keys and types."""
     if not isinstance(line, dict):
         yield "not a JSON object"
         return
     yield from (f"{key}: unknown key" for key in line if key not in _SHAPES)
-    operation = line.get("operation")
-    has_tokens = "n_events" in line or (isinstance(operation, str) and operations.get(operation, False))
+    operation, service = line.get("operation"), line.get("service", "")
+    named = (service, operation) if isinstance(operation, str) and isinstance(service, str) else None
+    has_tokens = "n_events" in line or (named is not None and operations.get(named, False))
     for key, (expected, fits) in _SHAPES.items():
         if key in line:
             if not fits(line[key]):
                 yield f"{key}: must be {expected}, got {line[key]!r}"
-        elif key not in SERVER_KEYS and (has_tokens or key not in TOKEN_KEYS):
+        elif key not in LEFT_OUT and (has_tokens or key not in TOKEN_KEYS):
             yield f"{key}: missing"
-    if isinstance(operation, str) and operation not in operations:
-        yield f"operation: {operation} is none of the run's"
+    if named is not None and named not in operations:
+        yield f"operation: {service + ' ' if service else ''}{operation} is none of the run's"
 
 
 def _contradictions(line: Mapping[str, Any], identity: str) -> Iterator[str]:
@@ -141,6 +161,8 @@ def _contradictions(line: Mapping[str, Any], identity: str) -> Iterator[str]:
         yield f"request_id: {line['request_id']} does not belong to index {line['index']} of {identity}"
     if line["success"] != (line["outcome"] == "ok"):
         yield f"success: {line['success']}, but the outcome is {line['outcome']}"
+    if line.get("n_hits", 0) > line.get("n_items", _HIGHEST):
+        yield f"n_hits: {line['n_hits']} of {line['n_items']} items"
     yield from _disorder(line)
     if "itl_ns" in line:
         yield from _wrong_gaps(line)
@@ -219,11 +241,12 @@ _SHAPES: dict[str, _Shape] = {
     **dict.fromkeys(LINE_KEYS, _COUNT),
     **dict.fromkeys(("sent_at_ns", *_ARRIVALS, "prompt_tokens", "output_tokens", "connection"), _COUNT_OR_NULL),
     **dict.fromkeys(("latency_s", "ttft_s"), ("a number >= 0 or null", _is_seconds)),
-    **dict.fromkeys(("request_id", "operation"), ("a string", _is_name)),
+    **dict.fromkeys(("request_id", "operation", "service", "error_code"), ("a string", _is_name)),
     "http_status": _COUNT_OR_NULL,
     "error": ("a string or null", _is_text_or_null),
     "itl_ns": ("a list of integers >= 0", _are_counts),
     "success": ("true or false", _is_yes_or_no),
+    "checked": ("true, or left out", lambda value: value is True),
     "phase": _one_of(PHASES),
     "stamp": _one_of(STAMPS),
     "outcome": _one_of(OUTCOMES),

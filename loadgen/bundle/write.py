@@ -12,6 +12,7 @@ import orjson
 
 from loadgen.bundle.layout import (
     BENCHMARK_ID,
+    MONITOR_FOLDER,
     REQUESTS_FILE,
     RESERVE_FILE,
     RUN_FILE,
@@ -30,8 +31,8 @@ _TAIL_BYTES = 64 * 1024
 class RunDescription:
     """What run.json says from the start. docs/bundle.md explains each; None: not known, or none.
 
-    recipe: canonical, secrets already hidden. plan: seed, digest, n_requests, dataset, and operations as
-    [{name, expects_tokens}] in the plan's order.
+    recipe: canonical, secrets already hidden. plan: seed, digest, n_requests, dataset, and operations in the plan's
+    order, each as describe_operation() has it.
     """
 
     recipe: Mapping[str, Any]
@@ -61,6 +62,12 @@ class BundleWriter:
         self._redact = redact
         self._run: dict[str, Any] = {}
 
+    def monitor_path(self, name: str) -> Path:
+        """Where a file of what is watched beside the load goes; finish() hashes it as every other."""
+        folder = self.folder / MONITOR_FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder / name
+
     @property
     def run(self) -> Mapping[str, Any]:
         """run.json as it was last written."""
@@ -88,14 +95,15 @@ class BundleWriter:
     ) -> None:
         """Write summary.json, and run.json with its final status and the hashes of all other files.
 
-        status: complete, interrupted or failed. A line of requests.jsonl that was cut is removed first. notes: lines
-        for a person, added to those there are.
+        status: complete, interrupted or failed. A line that was cut is removed first. notes: lines for a person,
+        added to those there are.
         """
         if status not in STATUSES[1:]:
             raise ValueError(f"status must be one of {STATUSES[1:]}, got {status!r}")
         (self.folder / RESERVE_FILE).unlink(missing_ok=True)
         try:
-            remove_cut_line(self.requests_path)
+            for path in (self.requests_path, *self.folder.glob(f"{MONITOR_FOLDER}/*.jsonl")):
+                remove_cut_line(path)
             said = [*self._run["notes"], *notes, *self._write_summary(summary)]
             self._run |= {"status": status, "ended_at": _iso(now), "started_at_unix_ns": started_at_unix_ns}
             self._run |= {"notes": said, "files": describe_files(self.folder)}

@@ -26,7 +26,10 @@ _STATISTIC = re.compile(rf"(?P<statistic>p\d+(?:\.\d+)?|mean|min|max|std)_(?P<me
 
 @dataclass(frozen=True)
 class Row:
-    """One run. facts: what its files say; a killed run has no figures here, `report` counts them anew."""
+    """One run, or one of its several services.
+
+    facts: what its files say; a killed run has no figures here, `report` counts them anew.
+    """
 
     facts: Facts
     folder: Path
@@ -65,7 +68,7 @@ class Row:
             facts.benchmark_id,
             self.date,
             facts.name,
-            facts.service,
+            f"{facts.service_name}: {facts.service}" if facts.service_name else facts.service,
             facts.load,
             *(figure(rate) if is_known(rate) else NO_FIGURE for rate in rates),
             *(ms(tail) if tail is not None else NO_FIGURE for tail in tails),
@@ -80,6 +83,7 @@ class Row:
             "benchmark_id": facts.benchmark_id,
             "created_at": facts.run.get("created_at"),
             "name": facts.name,
+            **({"service_name": facts.service_name} if facts.service_name else {}),
             "service": facts.service,
             "load": facts.load,
             "status": facts.status,
@@ -110,14 +114,15 @@ def _rows(results: Path) -> list[Row]:
     rows = []
     for identity in list_ids(results):
         try:
-            rows.append(_row(open_bundle(identity, results)))
+            rows += _rows_of(open_bundle(identity, results))
         except LoadgenError as error:
             print(f"note: {error}", file=sys.stderr)
     return rows
 
 
-def _row(bundle: Bundle) -> Row:
-    return Row(Facts(bundle.id, bundle.run, bundle.summary or {}), bundle.folder)
+def _rows_of(bundle: Bundle) -> list[Row]:
+    facts = Facts(bundle.id, bundle.run, bundle.summary or {})
+    return [Row(part, bundle.folder) for part in facts.parts]
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

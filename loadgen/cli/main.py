@@ -190,6 +190,15 @@ def simulate(options: tuple[str, ...]) -> int:
 
 
 @loadgen.command()
+@click.argument("kind", required=False)
+def services(kind: str | None) -> int:
+    """List the kinds of service; with a KIND its fields."""
+    from loadgen.cli.services import describe_service, list_services
+
+    return list_services() if kind is None else describe_service(kind)
+
+
+@loadgen.command()
 def schema() -> int:
     """Print the recipe's JSON Schema, for editors."""
     import json

@@ -30,6 +30,9 @@ COMPARED = {
 }
 """What is held against the first run before anything is sent: by its place in run.json."""
 
+SEVERAL = "several"
+"""What run.json calls the service of a run that has several."""
+
 SHOWN_CHARS = 12
 
 
@@ -93,30 +96,45 @@ async def _say_differences(bundle: Bundle, recipe: Recipe, strict: bool, view: V
 
 async def _surroundings(recipe: Recipe) -> dict[str, Any]:
     """What run.json would say of here and now. The service is asked who it is."""
-    target = target_for(recipe)
-    try:
-        ready = await target.prepare()
-    finally:
-        await target.close()
+    services = {name: await _service_of(part) for name, part in recipe.parts()}
     git_commit, git_dirty = git_state(Path())
     return {
         "git_commit": git_commit,
         "git_dirty": git_dirty,
         "environment": describe_environment(),
         "clients": [describe_client(recipe.load.engine, recipe.load.threads)],
-        "service": ready.service,
+        "service": services.get("", {"kind": SEVERAL, "services": services}),
         "recipe_hash": recipe.hash,
     }
 
 
+async def _service_of(recipe: Recipe) -> dict[str, Any]:
+    target = target_for(recipe)
+    try:
+        return (await target.prepare()).service
+    finally:
+        await target.close()
+
+
 def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """`service version: 0.17.5, was 0.17.4`"""
-    for words, place in COMPARED.items():
+    for words, place in _compared(before):
         first, second = _at(before, place), _at(now, place)
         if first != second:
             yield f"{words}: {_shown(second)}, was {_shown(first)}"
     if before.get("git_dirty") and now.get("git_dirty"):
         yield "uncommitted changes: then and now, and nobody knows whether they are the same"
+
+
+def _compared(before: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """COMPARED; of several services what is said of the service for each of them."""
+    several = _at(before, ("service", "services"))
+    for words, place in COMPARED.items():
+        if place[0] != "service" or not isinstance(several, Mapping):
+            yield words, place
+            continue
+        for name in several:
+            yield f"{name}: {words}", ("service", "services", name, *place[1:])
 
 
 def _at(tree: Any, place: tuple[str | int, ...]) -> Any:

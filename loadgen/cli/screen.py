@@ -11,12 +11,11 @@ from rich.text import Text
 
 from loadgen.bundle import Bundle
 from loadgen.cli.pace import Meter, Pace
-from loadgen.cli.view import STOPPING, View, latencies_of
+from loadgen.cli.view import STOPPING, View, fill_line, latencies_of, loads_of
 from loadgen.engine.contract import Live
-from loadgen.metrics import Tally
+from loadgen.metrics import Snapshot, Tallies
 from loadgen.plan.model import Plan
 from loadgen.recipe import Recipe
-from loadgen.report.words import load_of
 
 REDRAWS_PER_S = 4
 BAR_WIDTH = 40
@@ -34,8 +33,19 @@ class Screen(View):
     def say(self, line: str) -> None:
         self._console.print(line, markup=False, soft_wrap=True)
 
-    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tally) -> None:
-        title = f"{self._where or load_of(recipe.canonical())}  {bundle_id}"
+    def filling(self, what: str, n_done: int, n_in_all: int) -> None:
+        """A line that is drawn over until all is there."""
+        if self._display is None:
+            self._display = Display(console=self._console, auto_refresh=False, transient=True)
+            self._display.start()
+        self._display.update(Text(fill_line(what, n_done, n_in_all)), refresh=True)
+        if n_done >= n_in_all:
+            self.close()
+            self.say(fill_line(what, n_done, n_in_all))
+
+    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tallies) -> None:
+        self.close()
+        title = f"{self._where or loads_of(recipe)}  {bundle_id}"
         meter = Meter(plan, live)
         self._display = Display(
             get_renderable=lambda: self._drawn(title, meter, live, tally),
@@ -59,9 +69,11 @@ class Screen(View):
         if self._display is None:
             super().stopping()
 
-    def _drawn(self, title: str, meter: Meter, live: Live, tally: Tally) -> RenderableType:
+    def _drawn(self, title: str, meter: Meter, live: Live, tally: Tallies) -> RenderableType:
         pace = meter.read()
-        lines: list[RenderableType] = [Text(title, style="bold"), _bar(pace), _figures(pace, live), _latencies(tally)]
+        snapshot = tally.snapshot()
+        figures = _figures(pace, live, snapshot.n_wrong)
+        lines: list[RenderableType] = [Text(title, style="bold"), _bar(pace), figures, _latencies(snapshot)]
         if self.stop_asked:
             lines.append(Text(STOPPING, style="yellow"))
         return Group(*lines)
@@ -82,21 +94,22 @@ def _bar(pace: Pace) -> RenderableType:
     return grid
 
 
-def _figures(pace: Pace, live: Live) -> RenderableType:
+def _figures(pace: Pace, live: Live, n_wrong: int) -> RenderableType:
     grid = Table.grid(padding=(0, 3))
     failed = Text(f"{pace.errors_per_s:,.1f} errors/s ({live.n_failed:,})", style="red" if live.n_failed else "")
     waiting = f", {live.n_waiting:,} waiting" if live.n_waiting else ""
     grid.add_row(
         f"{pace.requests_per_s:,.1f} requests/s ({live.n_succeeded:,})",
-        f"{pace.tokens_per_s:,.0f} tokens/s",
+        *([f"{pace.tokens_per_s:,.0f} tokens/s"] if live.n_tokens else []),
         failed,
+        *([Text(f"{n_wrong:,} wrong", style="red")] if n_wrong else []),
         f"{live.n_in_flight:,} in flight{waiting}",
     )
     return grid
 
 
-def _latencies(tally: Tally) -> RenderableType:
+def _latencies(snapshot: Snapshot) -> RenderableType:
     grid = Table.grid(padding=(0, 3))
-    cells = [f"{name} p50 {p50} ms, p99 {p99} ms" for name, p50, p99 in latencies_of(tally)]
+    cells = [f"{name} p50 {p50} ms, p99 {p99} ms" for name, p50, p99 in latencies_of(snapshot)]
     grid.add_row(*(cells or ["no answer in the window so far"]))
     return grid

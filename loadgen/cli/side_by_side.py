@@ -19,18 +19,18 @@ def side_by_side(first: Bundle, second: Bundle) -> list[str]:
     """A table: the figure, the first run, the second, and by how much it changed."""
     before, after = facts_of(first), facts_of(second)
     lines: list[Line] = [("", before.benchmark_id, after.benchmark_id, "change")]
-    lines += [*_identity(before, after), *_figures(before, after), *_latencies(before, after)]
+    lines.append(_identity("recipe hash", *(facts.run.get("recipe_hash") for facts in (before, after))))
+    for one, other in zip(before.parts, after.parts, strict=False):
+        lines += [(f"{one.service_name}:", "", "", "")] if one.service_name else []
+        digests = ((facts.run.get("plan") or {}).get("digest") for facts in (one, other))
+        lines += [_identity("plan digest", *digests), *_figures(one, other), *_latencies(one, other)]
     lines.append(("verdict", verdict_of(before).value, verdict_of(after).value, ""))
     return aligned(lines, right=True)
 
 
-def _identity(before: Facts, after: Facts) -> Iterator[Line]:
-    for name, digests in (
-        ("recipe hash", [facts.run.get("recipe_hash") for facts in (before, after)]),
-        ("plan digest", [(facts.run.get("plan") or {}).get("digest") for facts in (before, after)]),
-    ):
-        first, second = (str(digest or "unknown")[:12] for digest in digests)
-        yield name, first, second, "same" if digests[0] == digests[1] else "differs"
+def _identity(name: str, first: str | None, second: str | None) -> Line:
+    shown = (str(digest or "unknown")[:12] for digest in (first, second))
+    return name, *shown, "same" if first == second else "differs"
 
 
 def _figures(before: Facts, after: Facts) -> Iterator[Line]:

@@ -3,12 +3,13 @@
 import os
 import sys
 import threading
+import time
 from typing import Any
 
 from loadgen.bundle import Bundle
 from loadgen.cli.pace import Meter, Pace
 from loadgen.engine.contract import Live
-from loadgen.metrics import Tally
+from loadgen.metrics import Snapshot, Tallies
 from loadgen.plan.model import Plan
 from loadgen.recipe import Recipe
 from loadgen.report.facts import facts_of
@@ -32,6 +33,8 @@ class View(Watch):
         self._said: set[str] = set()
         self._where = ""
         self._is_last = True
+        self._filled_with = ""
+        self._say_fill_at_s = 0.0
 
     def say(self, line: str) -> None:
         if not self.quiet:
@@ -49,8 +52,17 @@ class View(Watch):
         if not self._where or self._where.startswith("[1/"):
             self.say(f"{recipe.name}: looking for the service, {described(recipe)}")
 
-    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tally) -> None:
-        self.say(f"{self._where or load_of(recipe.canonical())}: {bundle_id} begins, {length_of(plan)}")
+    def filling(self, what: str, n_done: int, n_in_all: int) -> None:
+        """What is brought in before the load: when it begins, every few seconds, and when all is there."""
+        began = what != self._filled_with
+        now_s = time.monotonic()
+        if began or n_done >= n_in_all or now_s >= self._say_fill_at_s:
+            self._filled_with, self._say_fill_at_s = what, now_s + LINE_EVERY_S
+            self.say(fill_line(what, n_done, n_in_all))
+
+    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tallies) -> None:
+        self._filled_with = ""
+        self.say(f"{self._where or loads_of(recipe)}: {bundle_id} begins, {length_of(plan)}")
 
     def ran(self, bundle: Bundle) -> None:
         if self._where:
@@ -76,7 +88,7 @@ class Lines(View):
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tally) -> None:
+    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tallies) -> None:
         super().running(bundle_id, recipe, plan, live, tally)
         self._over = threading.Event()
         self._thread = threading.Thread(
@@ -94,27 +106,33 @@ class Lines(View):
             self._thread.join()
             self._thread = None
 
-    def _tell(self, meter: Meter, live: Live, tally: Tally, over: threading.Event) -> None:
+    def _tell(self, meter: Meter, live: Live, tally: Tallies, over: threading.Event) -> None:
         while not over.wait(LINE_EVERY_S):
             self.say(progress_line(meter.read(), live, tally))
 
 
-def progress_line(pace: Pace, live: Live, tally: Tally) -> str:
+def fill_line(what: str, n_done: int, n_in_all: int) -> str:
+    """putting 1,000 documents: 250 of 1,000"""
+    return f"{what}: {n_done:,} of {n_in_all:,}" if n_in_all else what
+
+
+def progress_line(pace: Pace, live: Live, tally: Tallies) -> str:
     """12 s, 8 s left: 30.1 requests/s, 963 tokens/s, 0 failed, 4 in flight, ttft 61 / 75 ms"""
     left = f", {pace.left_s:.0f} s left" if pace.left_s is not None else ""
     waiting = f", {live.n_waiting} waiting" if live.n_waiting else ""
     stage = f" ({pace.stage})" if pace.stage else ""
     tokens = f", {pace.tokens_per_s:,.0f} tokens/s" if live.n_tokens else ""
-    latencies = "".join(f", {name} {p50} / {p99} ms" for name, p50, p99 in latencies_of(tally))
+    snapshot = tally.snapshot()
+    latencies = "".join(f", {name} {p50} / {p99} ms" for name, p50, p99 in latencies_of(snapshot))
+    wrong = f", {snapshot.n_wrong:,} wrong" if snapshot.n_wrong else ""
     return (
         f"{pace.elapsed_s:.0f} s{left}{stage}: {pace.requests_per_s:,.1f} requests/s"
-        f"{tokens}, {live.n_failed:,} failed, {live.n_in_flight:,} in flight{waiting}{latencies}"
+        f"{tokens}, {live.n_failed:,} failed{wrong}, {live.n_in_flight:,} in flight{waiting}{latencies}"
     )
 
 
-def latencies_of(tally: Tally) -> list[tuple[str, str, str]]:
+def latencies_of(snapshot: Snapshot) -> list[tuple[str, str, str]]:
     """(name, p50, p99) in ms, of those that have values so far."""
-    snapshot = tally.snapshot()
     return [
         (name, figure(ms_from_ns(snapshot.p50_ns[name])), figure(ms_from_ns(snapshot.p99_ns[name])))
         for name in LATENCIES
@@ -123,10 +141,18 @@ def latencies_of(tally: Tally) -> list[tuple[str, str, str]]:
 
 
 def described(recipe: Recipe) -> str:
-    """ollama, smollm2"""
+    """ollama, smollm2; of several services each: chat (ollama, smollm2), vectors (qdrant)"""
+    if recipe.services is not None:
+        return ", ".join(f"{name} ({described(part)})" for name, part in recipe.parts())
     service = recipe.service
     model = getattr(service, "model", service.kind)
     return service.kind if model == service.kind else recipe.redacted(f"{service.kind}, {model}")
+
+
+def loads_of(recipe: Recipe) -> str:
+    """8 clients; of several services each: chat 8 clients, vectors 200 requests/s (poisson)"""
+    words = [f"{name} {load_of(part.canonical())}".strip() for name, part in recipe.parts()]
+    return ", ".join(words)
 
 
 def length_of(plan: Plan) -> str:

@@ -1,20 +1,32 @@
-"""What both engines take and give: `fire(plan, address, sink, live) -> Ending`."""
+"""What both engines take and give: `fire(jobs, sink, live) -> Ending`."""
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.plan.model import Plan
 from loadgen.records import Block
+
+Login = Callable[[], Generator[bytes, bytes, None]]
+"""A conversation before the first request, without a socket.
+
+It yields what is to be sent (b"": nothing, only read on) and is sent what was read, in any pieces, until it returns.
+Raises TargetError where the server refuses. A new one for each connection.
+"""
 
 
 @dataclass(frozen=True)
 class Address:
     """Where the service listens, resolved and tried: the engine only connects.
 
-    family: socket.AF_INET, AF_INET6. host: the numeric address. server_name: the URL's host, for TLS and messages.
+    family: socket.AF_INET, AF_INET6, AF_UNIX. host: the numeric address; of a unix socket its path. server_name: the
+    URL's host, for TLS and messages. tls_request: what must be sent, and answered with b"S", before TLS begins
+    (PostgreSQL's SSLRequest). login: what must be said on each new connection.
     """
 
     family: int
@@ -24,6 +36,20 @@ class Address:
     tls: bool = False
     tls_verify: bool = True
     tls_ca_file: str | None = None
+    tls_request: bytes = b""
+    login: Login | None = None
+
+
+class Job(NamedTuple):
+    """One service's load. Several run side by side on one clock.
+
+    A record of job j of n has index i * n + j, i its place in the plan; its operation counts on from those of the jobs
+    before.
+    """
+
+    plan: Plan
+    address: Address
+    client: Callable[[], Any] | None = None  # Wire.CALL: makes a user's client, one a connection
 
 
 class Sink(Protocol):
@@ -31,15 +57,23 @@ class Sink(Protocol):
 
     path: Path  # requests.jsonl, to be appended to
     run_tag: str  # what goes into the slots before the index: the benchmark id
-    window_from_ns: (
+    windows_from_ns: list[
         int | None
-    )  # set by the engine as soon as it is known, before any block that holds answers from after it
+    ]  # one a job; set by the engine as soon as it is known, before any block that holds answers from after it
 
     def hide(self, records: NDArray[Any]) -> None:
         """Hide secrets in what servers said, in place. Called with every block before its lines are written."""
 
     def take(self, block: Block) -> None:
         """See a block whose lines are on the disk. Runs in the writer's thread; the arrays are reused afterwards."""
+
+
+KEY_DTYPE = np.dtype([("floor", "<u4"), ("first_in_flight", "<u4"), ("n_in_flight", "<u4"), ("latest_delete", "<u4")])
+"""What is known of a key's versions; ext/core/keys.pxd has the same and says how they move.
+
+floor: no value older than this may be read any more (0: the key may never have been written). latest_delete: version of
+the last delete that was sent; a missing value is right where it is >= floor.
+"""
 
 
 @dataclass
@@ -77,13 +111,14 @@ class Ending:
     """What an engine knows after the last answer, beyond the records it gave to the sink.
 
     Instants in ns since the run began; started_at_unix_ns ties them to the wall clock.
-    window_to_ns: the end of the measured window; by count, the last answer's instant.
+    windows: (from, to) of each job's measured window; `to` by count is the last answer's instant.
+    keys: of each job the states of its keys, shape (n_keys,), KEY_DTYPE; None where nothing is checked by key, or in
+    several threads.
     """
 
     why: Why
     started_at_unix_ns: int
-    window_from_ns: int
-    window_to_ns: int
+    windows: tuple[tuple[int, int], ...]
     n_planned: int  # requests that the plan wanted sent before the end; equals the number of records
     n_sent: int
     busy_ratio: float  # share of the window in which the loop was not waiting, the mean of the threads
@@ -93,3 +128,12 @@ class Ending:
     n_lost_records: int = 0  # records that the disk was too slow for
     notes: list[str] = field(default_factory=list)  # lines for a person
     error: str | None = None  # what the disk said
+    keys: tuple[NDArray[Any] | None, ...] = ()
+
+    @property
+    def window_from_ns(self) -> int:
+        return self.windows[0][0]
+
+    @property
+    def window_to_ns(self) -> int:
+        return self.windows[0][1]

@@ -1,40 +1,60 @@
 """What is kept of the requests of one kind: counts and histograms, filled block after block."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.metrics.columns import Columns
 from loadgen.metrics.histogram import Histogram
-from loadgen.metrics.latency import SERVER_SPANS, SPANS, per_request_ns, present
+from loadgen.metrics.latency import SERVER_SPANS, SPANS, present_ns
+from loadgen.metrics.recall import Recall
 from loadgen.metrics.slo import meets_every
-from loadgen.metrics.streaming import pick
-from loadgen.records import Block, Outcome, Phase
+from loadgen.records import Checked, Outcome, Phase
 
 if TYPE_CHECKING:
     from loadgen.recipe.slo import Slo
 
 TOKEN_METRICS = ("ttft", "service_ttft", "itl", "tpot")
 PLAIN_METRICS = ("e2e", "service_e2e", "send_lag", "read_lag")
+MOST_EXAMPLES = 5
+MOST_ERROR_CODES = 64
+OTHER_CODES = "other"
+"""What errors are counted under whose code is not among the first MOST_ERROR_CODES: a server may make them up."""
+
 _OF_THE_CLIENT = ("send_lag", "read_lag")  # of failures too: the client was as late for them
-_OF_SUCCESSES = (*(name for name in SPANS if name not in _OF_THE_CLIENT), "tpot", *SERVER_SPANS)
+_OF_SUCCESSES = tuple(name for name in SPANS if name not in (*_OF_THE_CLIENT, *TOKEN_METRICS))
+_WITH_TOKENS = ("ttft", "service_ttft", "tpot", *SERVER_SPANS)
+_SUMS = (
+    *("n_by_outcome", "n_sent", "n_warmup", "n_drain", "n_good", "n_checked", "n_wrong_outside", "by_error_code"),
+    *("n_events", "n_event_tokens", "n_prompt_counted", "n_output_counted"),
+    *("prompt_tokens", "output_tokens", "arrived_tokens"),
+)
 
 
 class Figures:
     """Requests of the measured window, and how many lay outside it.
 
-    metrics: a Histogram for each metric that had a value. n_by_outcome: shape (number of outcomes,).
+    top_k: how many neighbours each answer could name; 0: recall is not asked. metrics: a Histogram for each metric that
+    had a value. n_by_outcome: shape (number of outcomes,).
     """
 
-    def __init__(self, slos: "Sequence[Slo]") -> None:
-        self._slos = slos
+    def __init__(self, slos: "Sequence[Slo]", top_k: int = 0) -> None:
+        self._slos = tuple(slo for slo in slos if slo.is_per_request)
+        self._top_k = top_k
         self.metrics: dict[str, Histogram] = {}
+        self.recall = Recall()
         self.n_by_outcome = np.zeros(len(Outcome), np.int64)
+        self.by_error_code: Counter[str] = Counter()  # failures that have one
+        self.wrong_examples: list[tuple[int, str]] = []  # the first ones: index, and what was wrong
         self.n_sent = 0
         self.n_warmup = 0
         self.n_drain = 0
         self.n_good = 0  # successes that met every SLO of a single request
+        self.n_checked = 0  # answers that were held against what is right
+        self.n_wrong_outside = 0  # wrong answers of the warm-up and the drain
         self.n_events = 0  # content events of successes whose tokens are known
         self.n_event_tokens = 0  # and those tokens
         self.n_prompt_counted = 0  # successes whose prompt the server counted
@@ -42,6 +62,20 @@ class Figures:
         self.prompt_tokens = 0  # sums over those
         self.output_tokens = 0
         self.arrived_tokens = 0.0  # in the window, whatever became of their request
+
+    @classmethod
+    def merged(cls, parts: "Iterable[Figures]") -> "Figures":
+        """All of them together; of a single one, that itself."""
+        parts = list(parts)
+        if len(parts) == 1:
+            return parts[0]
+        whole = cls(())
+        for name in _SUMS:
+            for part in parts:
+                setattr(whole, name, getattr(whole, name) + getattr(part, name))
+        whole.metrics = merged_metrics(parts)
+        whole.recall = Recall.merged(part.recall for part in parts)
+        return whole
 
     @property
     def n_planned(self) -> int:
@@ -63,47 +97,90 @@ class Figures:
     def n_finished(self) -> int:
         return self.n_planned - self.n_cancelled
 
-    def add(self, block: Block) -> None:
-        """Count and time a block's requests; its tokens by arrival are the caller's to add."""
-        phase = block.records["phase"]
-        self.n_warmup += int(np.count_nonzero(phase == Phase.WARMUP))
-        self.n_drain += int(np.count_nonzero(phase == Phase.DRAIN))
-        measured = pick(block, phase == Phase.MEASURE)
-        if not len(measured.records):
+    @property
+    def n_wrong(self) -> int:
+        return int(self.n_by_outcome[Outcome.WRONG_ANSWER])
+
+    def add(self, requests: Columns) -> None:
+        """Count and time requests; their tokens by arrival are the caller's to add."""
+        measured = requests.where("phase", Phase.MEASURE)
+        if measured is not requests:
+            self._count_outside(requests, measured)
+        if not len(measured):
             return
-        self._count(measured.records)
-        self._time(measured.records, _OF_THE_CLIENT)
-        self._add_successes(pick(measured, measured.records["outcome"] == Outcome.OK))
+        self._count(measured)
+        self._time(measured, _OF_THE_CLIENT)
+        successes = measured.where("outcome", Outcome.OK)
+        if successes is not measured:
+            self._see_failures(measured)
+        if len(successes):
+            self._add_successes(successes)
 
-    def _count(self, records: NDArray[Any]) -> None:
-        outcomes = np.minimum(records["outcome"], len(Outcome) - 1)
-        self.n_by_outcome += np.bincount(outcomes, minlength=len(Outcome))
-        self.n_sent += int(np.count_nonzero(records["sent_at_ns"] >= 0))
+    def _count_outside(self, requests: Columns, measured: Columns) -> None:
+        self.n_warmup += requests.count("phase", Phase.WARMUP)
+        self.n_drain += requests.count("phase", Phase.DRAIN)
+        n_wrong = requests.count("outcome", Outcome.WRONG_ANSWER)
+        self.n_wrong_outside += n_wrong - measured.count("outcome", Outcome.WRONG_ANSWER)
 
-    def _add_successes(self, block: Block) -> None:
-        if not len(block.records):
-            return
-        self._time(block.records, _OF_SUCCESSES)
-        self._keep("itl", block.gaps_ns)
-        self.n_good += int(np.count_nonzero(meets_every(block, self._slos)))
-        self._add_token_counts(block.records)
+    def _count(self, measured: Columns) -> None:
+        outcome = measured.only("outcome")
+        if outcome is None:
+            outcomes = np.minimum(measured["outcome"], len(Outcome) - 1)
+            self.n_by_outcome += np.bincount(outcomes, minlength=len(Outcome))
+        else:
+            self.n_by_outcome[min(outcome, len(Outcome) - 1)] += len(measured)
+        is_sent = measured.is_whole("sent_at_ns")
+        self.n_sent += len(measured) if is_sent else int(np.count_nonzero(measured["sent_at_ns"] >= 0))
+        self.n_checked += measured.count("checked", Checked.YES)
 
-    def _add_token_counts(self, records: NDArray[Any]) -> None:
-        prompt, output = records["prompt_tokens"], records["output_tokens"]
+    def _see_failures(self, measured: Columns) -> None:
+        failed = np.flatnonzero((measured["outcome"] != Outcome.OK) & (measured["outcome"] != Outcome.CANCELLED))
+        records = measured.block.records
+        for code, n in Counter(records["error_code"][failed].tolist()).items():
+            if code:
+                name = code.decode("utf-8", "ignore")
+                known = name in self.by_error_code or len(self.by_error_code) < MOST_ERROR_CODES
+                self.by_error_code[name if known else OTHER_CODES] += n
+        if len(self.wrong_examples) < MOST_EXAMPLES and measured.count("outcome", Outcome.WRONG_ANSWER):
+            wrong = failed[records["outcome"][failed] == Outcome.WRONG_ANSWER][:MOST_EXAMPLES]
+            said = zip(records["index"][wrong].tolist(), records["error"][wrong].tolist(), strict=True)
+            examples = [*self.wrong_examples, *((index, text.decode("utf-8", "ignore")) for index, text in said)]
+            self.wrong_examples = examples[:MOST_EXAMPLES]
+
+    def _add_successes(self, successes: Columns) -> None:
+        self._time(successes, _OF_SUCCESSES)
+        self.n_good += int(np.count_nonzero(meets_every(successes, self._slos))) if self._slos else len(successes)
+        if self._top_k:
+            self.recall.add(successes["n_hits"], self._top_k)
+        if successes.has_tokens:
+            self._time(successes, _WITH_TOKENS)
+            self._keep("itl", successes.block.gaps_ns)
+            self._add_token_counts(successes)
+
+    def _add_token_counts(self, successes: Columns) -> None:
+        prompt, output, n_events = (successes[name] for name in ("prompt_tokens", "output_tokens", "n_events"))
         self.n_prompt_counted += int(np.count_nonzero(prompt >= 0))
         self.n_output_counted += int(np.count_nonzero(output >= 0))
         self.prompt_tokens += int(prompt[prompt >= 0].sum(dtype=np.int64))
         self.output_tokens += int(output[output >= 0].sum(dtype=np.int64))
-        streamed = (output >= 0) & (records["n_events"] > 0)
-        self.n_events += int(records["n_events"][streamed].sum(dtype=np.int64))
+        streamed = (output >= 0) & (n_events > 0)
+        self.n_events += int(n_events[streamed].sum(dtype=np.int64))
         self.n_event_tokens += int(output[streamed].sum(dtype=np.int64))
 
-    def _time(self, records: NDArray[Any], names: Sequence[str]) -> None:
+    def _time(self, requests: Columns, names: Sequence[str]) -> None:
         for name in names:
-            self._keep(name, present(per_request_ns(name, records)))
+            self._keep(name, present_ns(name, requests))
 
     def _keep(self, name: str, values_ns: NDArray[np.int64]) -> None:
         if len(values_ns):
             if name not in self.metrics:
                 self.metrics[name] = Histogram()
             self.metrics[name].add(values_ns)
+
+
+def merged_metrics(parts: "Iterable[Figures]", names: Iterable[str] | None = None) -> dict[str, Histogram]:
+    """The parts' histograms, those of the same metric together. names: only these."""
+    kept = [part.metrics.copy() for part in parts]
+    wanted = dict.fromkeys(name for metrics in kept for name in metrics) if names is None else names
+    found = {name: [metrics[name] for metrics in kept if name in metrics] for name in wanted}
+    return {name: Histogram.merged(histograms) for name, histograms in found.items() if histograms}

@@ -6,6 +6,8 @@ wider than a thousandth of what it holds.
 Source: Tene, HdrHistogram; the layout and the percentile are those of HdrHistogram_c.
 """
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -39,31 +41,54 @@ class Histogram:
         self._sum_ns = 0
         self._min_ns = 0
         self._max_ns = 0
-        self._origin_ns = 0  # squares are taken from here, so that they do not cancel
-        self._sum_of_offsets = 0.0
-        self._sum_of_squares = 0.0
+        self._squares = 0.0  # sum of the squared distances from the mean
 
     def add(self, values_ns: NDArray[np.int64]) -> None:
         """values_ns: shape (n,), int64."""
         if not len(values_ns):
             return
         low, high = int(values_ns.min()), int(values_ns.max())
-        values = values_ns if low >= 0 else np.maximum(values_ns, 0)
-        low, high = max(low, 0), max(high, 0)
-        counted = np.bincount(_bin_of(np.minimum(values, HIGHEST_NS) if high > HIGHEST_NS else values))
-        self._add_moments(values, low, high)
-        self._counts[: len(counted)] += counted
+        values = values_ns
+        if low < 0:
+            values, low, high = np.maximum(values_ns, 0), 0, max(high, 0)
+        floats = values.astype(np.float64)
+        sum_ns = int(values.sum())
+        self._count(floats, values, low, high)
+        self._add_moments(len(values), low, high, sum_ns, _squares_around(floats, sum_ns / len(values)))
 
-    def _add_moments(self, values: NDArray[np.int64], low: int, high: int) -> None:
-        if self._n == 0:
-            self._min_ns, self._max_ns, self._origin_ns = low, high, low
-        self._min_ns, self._max_ns = min(self._min_ns, low), max(self._max_ns, high)
-        self._n += len(values)
-        self._sum_ns += int(values.sum())
-        offsets = np.subtract(values, self._origin_ns, dtype=np.float64)
-        self._sum_of_offsets += float(offsets.sum())
-        np.multiply(offsets, offsets, out=offsets)
-        self._sum_of_squares += float(offsets.sum())
+    def _count(self, floats: NDArray[np.float64], values: NDArray[np.int64], low: int, high: int) -> None:
+        """Count from the lowest bin on, so that what is in between need not be gone through."""
+        if high > HIGHEST_NS:
+            values = np.minimum(values, HIGHEST_NS)
+            floats = values.astype(np.float64)
+        bins, first = _bins_of(floats, values, low), _bin_of(min(low, HIGHEST_NS))
+        bins -= first
+        counted = np.bincount(bins)
+        self._counts[first : first + len(counted)] += counted
+
+    def _add_moments(self, n: int, low: int, high: int, sum_ns: int, squares: float) -> None:
+        """Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for sample variances."""
+        if self._n:
+            apart = sum_ns / n - self._sum_ns / self._n
+            squares += self._squares + apart * apart * (n * self._n / (n + self._n))
+            low, high = min(low, self._min_ns), max(high, self._max_ns)
+        self._min_ns, self._max_ns, self._squares = low, high, squares
+        self._n += n
+        self._sum_ns += sum_ns
+
+    @classmethod
+    def merged(cls, parts: "Iterable[Histogram]") -> "Histogram":
+        """One that has been given what all of them were given; of a single one, that itself."""
+        parts = list(parts)
+        if len(parts) == 1:
+            return parts[0]
+        whole = cls()
+        for part in parts:
+            if part._n:
+                used = part._used()
+                whole._counts[: len(used)] += used
+                whole._add_moments(part._n, part._min_ns, part._max_ns, part._sum_ns, part._squares)
+        return whole
 
     @property
     def n(self) -> int:
@@ -79,9 +104,7 @@ class Histogram:
         """ns, of the values as a whole population; None without values."""
         if not self._n:
             return None
-        mean = self._sum_of_offsets / self._n
-        variance = self._sum_of_squares / self._n - mean * mean
-        return float(np.sqrt(max(variance, 0.0)))
+        return math.sqrt(self._squares / self._n)
 
     @property
     def min(self) -> int | None:
@@ -111,14 +134,18 @@ class Histogram:
         return float(values[0]) if self._n else None
 
     def _values_at(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-        index = np.searchsorted(np.cumsum(self._counts), ranks)
+        index = np.searchsorted(np.cumsum(self._used()), ranks)
         low, width = _edges(index)
         highest: NDArray[np.int64] = np.minimum(low + width - 1, self._max_ns)
         return highest.astype(np.float64)
 
+    def _used(self) -> NDArray[np.int64]:
+        """The bins up to that of the maximum."""
+        return self._counts[: _bin_of(min(self._max_ns, HIGHEST_NS)) + 1]
+
     def bins(self) -> Bins:
         """The bins that hold something, in rising order."""
-        index = np.flatnonzero(self._counts)
+        index = np.flatnonzero(self._used())
         low, width = _edges(index)
         return Bins(low, low + width, self._counts[index])
 
@@ -129,15 +156,31 @@ def rank_of(q: NDArray[np.float64] | np.float64, n: int | NDArray[np.int64]) -> 
     return np.maximum(rank, 1)
 
 
-def _bin_of(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The exponent of the value as a float is its power of two; values below 2**53 are exact there."""
-    shift = (values | _FINEST).astype(np.float64).view(np.int64)
-    shift >>= _FLOAT64_FRACTION_BITS
-    shift -= _FLOAT64_EXPONENT_BIAS + _HALF_BITS
-    index: NDArray[np.int64] = values >> shift
-    shift <<= _HALF_BITS
-    index += shift
-    return index
+def _squares_around(floats: NDArray[np.float64], mean: float) -> float:
+    """Sum of the squared distances from the mean."""
+    distances = floats - mean
+    return float(distances @ distances)
+
+
+def _bin_of(value: int) -> int:
+    """The bin of one value."""
+    shift = max(value.bit_length() - 1 - _HALF_BITS, 0)
+    return (shift << _HALF_BITS) + (value >> shift)
+
+
+def _bins_of(floats: NDArray[np.float64], values: NDArray[np.int64], low: int) -> NDArray[np.int64]:
+    """The bin of each value; floats: the same values. low: the lowest of them.
+
+    A float is its exponent and then its fraction: its first bits are the power of two and which of the equal parts of
+    it. Below _HALF there is no such bin; a value is its own.
+    """
+    if low < _HALF:
+        floats = np.maximum(floats, _HALF)
+    bins: NDArray[np.int64] = floats.view(np.int64) >> (_FLOAT64_FRACTION_BITS - _HALF_BITS)
+    bins -= (_FLOAT64_EXPONENT_BIAS + _HALF_BITS - 1) << _HALF_BITS
+    if low < _HALF:
+        bins += np.minimum(values - _HALF, 0)
+    return bins
 
 
 def _edges(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,10 +1,9 @@
 """One duration a request, from its instants. docs/measuring.md says what each means."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.metrics.columns import Columns
 from loadgen.records import NEVER
 
 SPANS = {
@@ -26,41 +25,53 @@ SERVER_SPANS = {
 
 PER_REQUEST = (*SPANS, "tpot", "read_lag", *SERVER_SPANS)
 
+_NEEDED = {**SPANS, "read_lag": ("first_byte_at_ns",)}
+"""Where all requests have these, all have the metric."""
 
-def per_request_ns(metric: str, records: NDArray[Any]) -> NDArray[np.int64]:
+
+def per_request_ns(metric: str, columns: Columns) -> NDArray[np.int64]:
     """A metric of each request.
 
-    metric: one of PER_REQUEST. records: shape (n,), RECORD_DTYPE.
-    Returns ns, shape (n,); NEVER where an instant or a count that it needs is missing.
+    metric: one of PER_REQUEST. Returns ns, shape (n,); NEVER where an instant or a count that it needs is missing.
     """
-    if metric == "tpot":
-        return _tpot_ns(records)
-    if metric == "read_lag":
-        return np.where(records["first_byte_at_ns"] >= 0, records["read_lag_ns"], NEVER)
     if metric in SERVER_SPANS:
-        return np.asarray(records[SERVER_SPANS[metric]], np.int64)
-    begin, end = SPANS[metric]
-    return _span_ns(records[begin], records[end])
+        return columns[SERVER_SPANS[metric]]
+    return columns.derived(metric, lambda requests: _worked_out_ns(metric, requests))
 
 
-def present(values_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Those that are not NEVER, in their order."""
+def present_ns(metric: str, columns: Columns) -> NDArray[np.int64]:
+    """The same without those that are NEVER, in their order."""
+    values_ns = per_request_ns(metric, columns)
+    if metric in _NEEDED and all(map(columns.is_whole, _NEEDED[metric])):
+        return values_ns
     there = values_ns >= 0
     return values_ns if there.all() else values_ns[there]
 
 
-def _span_ns(begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+def _worked_out_ns(metric: str, columns: Columns) -> NDArray[np.int64]:
+    if metric == "tpot":
+        return _tpot_ns(columns)
+    if metric == "read_lag":
+        lags_ns, was_answered = columns["read_lag_ns"], columns.is_whole("first_byte_at_ns")
+        return lags_ns if was_answered else np.where(columns["first_byte_at_ns"] >= 0, lags_ns, NEVER)
+    return _span_ns(columns, *SPANS[metric])
+
+
+def _span_ns(columns: Columns, begin: str, end: str) -> NDArray[np.int64]:
     """Never below 0: two clocks (the kernel's stamps, the loop's) may disagree by a microsecond."""
-    both = (begin >= 0) & (end >= 0)
-    return np.where(both, np.maximum(end - begin, 0), NEVER)
+    length_ns: NDArray[np.int64] = columns[end] - columns[begin]
+    np.maximum(length_ns, 0, out=length_ns)
+    if not (columns.is_whole(begin) and columns.is_whole(end)):
+        length_ns[(columns[begin] < 0) | (columns[end] < 0)] = NEVER
+    return length_ns
 
 
-def _tpot_ns(records: NDArray[Any]) -> NDArray[np.int64]:
+def _tpot_ns(columns: Columns) -> NDArray[np.int64]:
     """(last_token - first_token) / (output_tokens - 1), to the nearest ns. A single token has none.
 
     Source: vLLM bench, inference-perf.
     """
-    n_gaps = records["output_tokens"].astype(np.int64) - 1
-    spans = _span_ns(records["first_token_at_ns"], records["last_token_at_ns"])
+    n_gaps = columns["output_tokens"].astype(np.int64) - 1
+    spans = _span_ns(columns, "first_token_at_ns", "last_token_at_ns")
     known = (n_gaps >= 1) & (spans >= 0)
     return np.where(known, np.rint(spans / np.maximum(n_gaps, 1)).astype(np.int64), NEVER)

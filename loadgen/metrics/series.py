@@ -1,10 +1,9 @@
 """What happened in each tenth of a second. Grows with the length of a run, never with its requests."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.metrics.columns import Columns
 from loadgen.metrics.streaming import Arrivals
 from loadgen.records import Outcome
 from loadgen.units import NS_PER_MS
@@ -12,6 +11,8 @@ from loadgen.units import NS_PER_MS
 BIN_NS = 100 * NS_PER_MS
 MAX_BINS = 1 << 20
 """29 hours; what comes later is counted in the last bin."""
+
+_FEW_BINS = 4
 
 _COUNTS = ("n_sent", "n_ok", "n_failed", "n_cancelled", "n_over")
 _LATEST_FIRST = (
@@ -32,27 +33,34 @@ class Series:
         self._counts = {name: np.zeros(64, np.int64) for name in _COUNTS}
         self._tokens = np.zeros(64, np.float64)
 
-    def add(self, records: NDArray[Any], arrivals: Arrivals) -> None:
-        """records: requests in the order in which they ended. arrivals: their tokens."""
-        was_sent = records["sent_at_ns"] >= 0
-        ended = ended_at_ns(records)
-        ok, cancelled = (records["outcome"] == kind for kind in (Outcome.OK, Outcome.CANCELLED))
-        self._count("n_sent", records["sent_at_ns"][was_sent])
-        self._count("n_over", ended[was_sent])
-        self._count("n_ok", ended[ok])
-        self._count("n_cancelled", ended[cancelled])
-        self._count("n_failed", ended[~ok & ~cancelled])
-        self._count_tokens(arrivals)
+    def add(self, requests: Columns) -> None:
+        """requests: in the order in which they ended."""
+        if requests.only("outcome") == Outcome.OK and all(map(requests.is_whole, ("sent_at_ns", "done_at_ns"))):
+            self._count(requests["sent_at_ns"], requests.ends("sent_at_ns"), "n_sent")
+            self._count(requests["done_at_ns"], requests.ends("done_at_ns"), "n_over", "n_ok")
+            return
+        sent, ended = requests["sent_at_ns"], ended_at_ns(requests)
+        ok, cancelled = (requests["outcome"] == kind for kind in (Outcome.OK, Outcome.CANCELLED))
+        self._count_some("n_sent", sent[sent >= 0])
+        self._count_some("n_over", ended[sent >= 0])
+        self._count_some("n_ok", ended[ok])
+        self._count_some("n_cancelled", ended[cancelled])
+        self._count_some("n_failed", ended[~ok & ~cancelled])
 
-    def _count(self, name: str, at_ns: NDArray[np.int64]) -> None:
+    def _count_some(self, name: str, at_ns: NDArray[np.int64]) -> None:
         if len(at_ns):
-            counted = np.bincount(_bin_of(at_ns))
-            self._reach(len(counted))
-            self._counts[name][: len(counted)] += counted
+            self._count(at_ns, (int(at_ns.min()), int(at_ns.max())), name)
 
-    def _count_tokens(self, arrivals: Arrivals) -> None:
+    def _count(self, at_ns: NDArray[np.int64], ends_ns: tuple[int, int], *names: str) -> None:
+        first, last = map(_bin_of, ends_ns)
+        self._reach(last + 1)
+        counted = _counted(at_ns, first, last)
+        for name in names:
+            self._counts[name][first : last + 1] += counted
+
+    def add_tokens(self, arrivals: Arrivals) -> None:
         if len(arrivals.at_ns):
-            counted = np.bincount(_bin_of(arrivals.at_ns), arrivals.tokens)
+            counted = np.bincount(_bins_of(arrivals.at_ns), arrivals.tokens)
             self._reach(len(counted))
             self._tokens[: len(counted)] += counted
 
@@ -100,16 +108,33 @@ class Series:
         return np.maximum(still, 0)
 
 
-def ended_at_ns(records: NDArray[Any]) -> NDArray[np.int64]:
+def ended_at_ns(requests: Columns) -> NDArray[np.int64]:
     """When each request was over, shape (n,). One without a last byte ended no earlier than the one before it."""
-    latest = records[_LATEST_FIRST[0]]
+    return requests.derived("ended_at_ns", _ended_at_ns)
+
+
+def _ended_at_ns(requests: Columns) -> NDArray[np.int64]:
+    if requests.is_whole("done_at_ns"):
+        return requests["done_at_ns"]
+    latest = requests[_LATEST_FIRST[0]]
     for name in _LATEST_FIRST[1:]:
-        latest = np.where(latest >= 0, latest, records[name])
-    if (records["done_at_ns"] >= 0).all():
-        return np.asarray(latest, np.int64)
-    return np.where(records["done_at_ns"] >= 0, latest, np.maximum.accumulate(latest))
+        latest = np.where(latest >= 0, latest, requests[name])
+    return np.where(requests["done_at_ns"] >= 0, latest, np.maximum.accumulate(latest))
 
 
-def _bin_of(at_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+def _counted(at_ns: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
+    """How many lie in each bin from first to last. In a block they are few: a tenth of a second is long."""
+    if last - first > _FEW_BINS:
+        return np.bincount(_bins_of(at_ns) - first, minlength=last - first + 1)
+    edges = range(first + 1, last + 1)
+    n_below = [0, *(int(np.count_nonzero(at_ns < edge * BIN_NS)) for edge in edges), len(at_ns)]
+    return np.diff(n_below)
+
+
+def _bin_of(at_ns: int) -> int:
+    return min(max(at_ns // BIN_NS, 0), MAX_BINS - 1)
+
+
+def _bins_of(at_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     bins: NDArray[np.int64] = at_ns // BIN_NS
     return np.clip(bins, 0, MAX_BINS - 1, out=bins)

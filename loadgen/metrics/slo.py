@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.metrics.columns import Columns
 from loadgen.metrics.histogram import rank_of
 from loadgen.metrics.latency import per_request_ns
 from loadgen.metrics.streaming import first_gaps
@@ -25,24 +26,24 @@ _COMPARE: dict[str, Callable[[Any, float], Any]] = {
 _REDUCE: dict[str, np.ufunc] = {"mean": np.add, "max": np.maximum, "min": np.minimum}
 
 
-def meets_every(block: Block, slos: "Sequence[Slo]") -> NDArray[np.bool_]:
+def meets_every(successes: Columns, slos: "Sequence[Slo]") -> NDArray[np.bool_]:
     """Which requests meet every bound that a single request can meet: what goodput counts.
 
     A latency of the request is held against the threshold itself; of its gaps, the statistic that the bound names is
     taken over that request alone. A request that has no such figure (a single token has no gaps) cannot miss the bound.
-    block: successes. Returns shape (n,). Source: DistServe; vLLM bench --goodput.
+    Returns shape (n,). Source: DistServe; vLLM bench --goodput.
     """
-    met = np.ones(len(block.records), np.bool_)
+    met = np.ones(len(successes), np.bool_)
     for slo in slos:
         if slo.is_per_request:
-            met &= _meets(block, slo)
+            met &= _meets(successes, slo)
     return met
 
 
-def _meets(block: Block, slo: "Slo") -> NDArray[np.bool_]:
+def _meets(successes: Columns, slo: "Slo") -> NDArray[np.bool_]:
     if slo.metric == "itl":
-        return _gaps_meet(block, slo)
-    values_ns = per_request_ns(slo.metric, block.records)
+        return _gaps_meet(successes.block, slo)
+    values_ns = per_request_ns(slo.metric, successes)
     met: NDArray[np.bool_] = _COMPARE[slo.op](values_ns, slo.threshold)
     return met | (values_ns < 0)
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from loadgen.metrics.figures import PLAIN_METRICS, TOKEN_METRICS, Figures
+from loadgen.metrics.facts import FindingLike, RunFacts
+from loadgen.metrics.figures import MOST_EXAMPLES, PLAIN_METRICS, TOKEN_METRICS, Figures, merged_metrics
 from loadgen.metrics.histogram import Histogram
 from loadgen.metrics.latency import SERVER_SPANS
+from loadgen.metrics.recall import Recall
 from loadgen.metrics.slo import judge
 from loadgen.metrics.throughput import rate_per_s
 from loadgen.metrics.window import Window
@@ -13,28 +15,49 @@ from loadgen.records import Outcome
 from loadgen.units import NS_PER_S, ms_from_ns
 
 if TYPE_CHECKING:
-    from loadgen.metrics.tally import RunFacts, Tally
+    from loadgen.metrics.tally import Tally
     from loadgen.recipe.slo import Slo
 
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 
 
-def summarise(tally: "Tally", facts: "RunFacts") -> dict[str, Any]:
-    """All figures of a run, and whether its SLOs hold."""
-    window = Window(facts.window_from_ns, facts.window_to_ns)
+def summarise(tally: "Tally", window: Window, findings: Sequence[FindingLike] = ()) -> dict[str, Any]:
+    """All figures of a service, and whether its SLOs hold; without the client."""
     expecting = {operation.name: operation.expects_tokens for operation in tally.operations}
-    whole = _figures(tally.whole, window, any(expecting.values()))
+    all_figures = tally.whole
+    whole = _figures(all_figures, window, any(expecting.values()), findings)
     requests, ratio = whole.pop("requests"), whole.pop("success_ratio")
     return {
         "requests": requests,
         "success_ratio": ratio,
-        "window": _window(window, tally.whole, has_tokens="output_throughput_per_s" in whole),
+        "window": _window(window, all_figures, has_tokens="output_throughput_per_s" in whole),
         **whole,
         "by_operation": {
             name: _figures(figures, window, expecting[name]) for name, figures in tally.figures_of.items()
         },
-        "slo": judge_all(tally.slos, tally.whole, window),
-        "client": _client(tally, facts),
+        **_wrong_examples(tally),
+        "slo": judge_all(tally.slos, all_figures, window),
+        **({"findings": [_finding(finding) for finding in findings]} if findings else {}),
+    }
+
+
+def summarise_all(
+    tallies: "Mapping[str, Tally]", windows: Mapping[str, Window], findings: Mapping[str, Sequence[FindingLike]]
+) -> dict[str, Any]:
+    """Several services: each with its own figures, and what can be said of all together; without the client."""
+    services = {name: summarise(tally, windows[name], findings.get(name, ())) for name, tally in tallies.items()}
+    whole = Figures.merged(figures for tally in tallies.values() for figures in tally.figures)
+    return {
+        "requests": _requests(whole),
+        "success_ratio": _ratio(whole.n_succeeded, whole.n_finished),
+        **_checks(whole, [finding for own in findings.values() for finding in own]),
+        "services": services,
+        "slo": [{**entry, "service": name} for name, summary in services.items() for entry in summary["slo"]],
+        "findings": [
+            {**finding, "service": name}
+            for name, summary in services.items()
+            for finding in summary.get("findings", ())
+        ],
     }
 
 
@@ -47,6 +70,8 @@ def figure_of(slo: "Slo", figures: Figures, window: Window) -> float | None:
     """The figure that a bound speaks of, in its threshold's unit; None without a sample."""
     if slo.is_per_request:
         return _statistic(figures.metrics.get(slo.metric), slo.statistic or "mean")
+    if slo.metric == "recall":
+        return _statistic(figures.recall, slo.statistic or "mean")
     rates = {
         "request_throughput": figures.n_succeeded,
         "output_throughput": figures.arrived_tokens,
@@ -58,14 +83,18 @@ def figure_of(slo: "Slo", figures: Figures, window: Window) -> float | None:
     return _ratio(counts[slo.metric], figures.n_finished) if slo.metric in counts else None
 
 
-def _statistic(histogram: Histogram | None, statistic: str) -> float | None:
-    if histogram is None:
+def _statistic(values: Histogram | Recall | None, statistic: str) -> float | None:
+    if values is None:
         return None
-    exact = {"mean": histogram.mean, "max": histogram.max, "min": histogram.min}
-    return exact[statistic] if statistic in exact else histogram.percentile(float(statistic[1:]))
+    if statistic.startswith("p"):
+        return values.percentile(float(statistic[1:]))
+    exact = {"mean": values.mean, "max": values.max, "min": values.min}
+    return exact[statistic]
 
 
-def _figures(figures: Figures, window: Window, expects_tokens: bool) -> dict[str, Any]:
+def _figures(
+    figures: Figures, window: Window, expects_tokens: bool, findings: Sequence[FindingLike] = ()
+) -> dict[str, Any]:
     has_tokens = expects_tokens or figures.n_output_counted > 0 or figures.arrived_tokens > 0
     has_prompt = expects_tokens or figures.n_prompt_counted > 0
     shown: dict[str, Any] = {
@@ -80,13 +109,43 @@ def _figures(figures: Figures, window: Window, expects_tokens: bool) -> dict[str
     if has_tokens:
         shown["total_output_tokens"] = figures.output_tokens if figures.n_output_counted else None
     shown["goodput_per_s"] = rate_per_s(figures.n_good, window)
+    shown |= _checks(figures, findings)
     shown["metrics"] = _metrics(figures.metrics, has_tokens)
     if has_tokens:
         shown["tokens_per_event"] = _ratio(figures.n_event_tokens, figures.n_events)
-    return shown
+    return shown | _recall(figures.recall)
+
+
+def _checks(figures: Figures, findings: Sequence[FindingLike]) -> dict[str, Any]:
+    """What was held against what is right: answers, and what was looked at after the run."""
+    n_checked = figures.n_checked + sum(finding.n_checked for finding in findings)
+    n_wrong = figures.n_wrong + sum(finding.n_wrong for finding in findings)
+    shown = {"checked": n_checked, "wrong": n_wrong} if n_checked or n_wrong else {}
+    return shown | ({"wrong_outside_window": figures.n_wrong_outside} if figures.n_wrong_outside else {})
+
+
+def _wrong_examples(tally: "Tally") -> dict[str, Any]:
+    """The first wrong answers, for a person to look at; they can be found by their index."""
+    found = sorted(
+        (index, name, text) for name, figures in tally.figures_of.items() for index, text in figures.wrong_examples
+    )
+    examples = [{"index": index, "operation": name, "error": text} for index, name, text in found[:MOST_EXAMPLES]]
+    return {"wrong_examples": examples} if examples else {}
+
+
+def _finding(finding: "FindingLike") -> dict[str, Any]:
+    return {"name": finding.name, "checked": finding.n_checked, "wrong": finding.n_wrong, "text": finding.text}
+
+
+def _recall(recall: Recall) -> dict[str, Any]:
+    if not recall.n:
+        return {}
+    low = {"p1": recall.percentile(1.0), "p5": recall.percentile(5.0), "min": recall.min}
+    return {"recall": {"mean": recall.mean, **low, "n": recall.n}}
 
 
 def _requests(figures: Figures) -> dict[str, Any]:
+    codes = dict(figures.by_error_code.most_common())
     return {
         "planned": figures.n_planned,
         "sent": figures.n_sent,
@@ -95,6 +154,7 @@ def _requests(figures: Figures) -> dict[str, Any]:
         "failed": figures.n_failed,
         "cancelled": figures.n_cancelled,
         "by_outcome": {kind.name.lower(): int(n) for kind, n in zip(Outcome, figures.n_by_outcome, strict=True) if n},
+        **({"by_error_code": codes} if codes else {}),
         "warmup": figures.n_warmup,
         "drain": figures.n_drain,
     }
@@ -141,27 +201,31 @@ def _percentile(value_ns: float | None) -> dict[str, Any]:
     return {"value": _ms(value_ns), "ci95": None, "certified": None, "needs_n": None}
 
 
-def _client(tally: "Tally", facts: "RunFacts") -> dict[str, Any]:
+def client_of(tallies: "Sequence[Tally]", facts: RunFacts) -> dict[str, Any]:
     """The load generator's own share in what was measured."""
+    figures = [figures for tally in tallies for figures in tally.figures]
+    lags = merged_metrics(figures, ("send_lag", "read_lag"))
     return {
         "verdict": None,
         "reasons": [],
         "busy_ratio": facts.busy_ratio,
-        "cpu_ratio": _cpu_ratio(tally, facts.cpu_s),
+        "cpu_ratio": _cpu_ratio(tallies, facts.cpu_s),
         "cpu_s": facts.cpu_s,
-        "p99_send_lag_ms": _ms(_statistic(tally.metrics.get("send_lag"), "p99")),
-        "p99_read_lag_ms": _ms(_statistic(tally.metrics.get("read_lag"), "p99")),
+        "p99_send_lag_ms": _ms(_statistic(lags.get("send_lag"), "p99")),
+        "p99_read_lag_ms": _ms(_statistic(lags.get("read_lag"), "p99")),
         "stamp": facts.stamp,
         "n_clock_steps": facts.n_clock_steps,
         "n_lost_records": facts.n_lost_records,
     }
 
 
-def _cpu_ratio(tally: "Tally", cpu_s: float | None) -> float | None:
+def _cpu_ratio(tallies: "Sequence[Tally]", cpu_s: float | None) -> float | None:
     """1: one core was busy from the first send to the last answer."""
-    if cpu_s is None or tally.first_sent_at_ns is None or tally.last_end_at_ns is None:
+    firsts = [tally.first_sent_at_ns for tally in tallies if tally.first_sent_at_ns is not None]
+    lasts = [tally.last_end_at_ns for tally in tallies if tally.last_end_at_ns is not None]
+    if cpu_s is None or not firsts or not lasts:
         return None
-    return _ratio(cpu_s * NS_PER_S, tally.last_end_at_ns - tally.first_sent_at_ns)
+    return _ratio(cpu_s * NS_PER_S, max(lasts) - min(firsts))
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from loadgen.errors import RecipeError
-from loadgen.plan.model import Prompt
 
 MAX_FILE_BYTES = 1 << 30
+
+Prompt = str | list[dict[str, Any]]
+"""A text, or a chat's messages."""
 
 
 class FileContent(NamedTuple):

@@ -7,16 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from loadgen.plan.files import load_prompts
-from loadgen.plan.model import Draft, Prompt
+from loadgen.plan.files import Prompt, load_prompts
 from loadgen.plan.streams import Purpose
 from loadgen.plan.synthetic import Sizes, drawn_lengths, synthetic_prompts
 from loadgen.plan.tokens import load_tokenizer
 from loadgen.recipe.base import Lengths
-from loadgen.recipe.workload import FilePrompts, HttpWorkload, InlinePrompts, LlmWorkload, SyntheticPrompts
+from loadgen.recipe.workload import FilePrompts, InlinePrompts, LlmWorkload, SyntheticPrompts
 
 MAX_SYNTHETIC = 1024
 """A longer run sends the same synthetic prompts again (each with a new nonce, where it has one)."""
+
+
+class Draft(NamedTuple):
+    """A request to a language model before a target encodes it.
+
+    operation: index into the target's operations. has_nonce: synthetic.NONCE stands in the prompt.
+    """
+
+    operation: int
+    prompt: Prompt = ""
+    output_tokens: int = 0
+    has_nonce: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,12 +52,9 @@ class Drafts(NamedTuple):
     dataset: dict[str, str | None]
 
 
-def build_drafts(workload: LlmWorkload | HttpWorkload, seed: int, n_requests: int | None) -> Drafts:
+def build_drafts(workload: LlmWorkload, seed: int, n_requests: int | None) -> Drafts:
     """n_requests: how many will be sent, where that is known. Raises RecipeError."""
     n_operations = len(workload.weights)
-    if isinstance(workload, HttpWorkload):
-        drafts = (Draft(operation) for operation in range(n_operations))
-        return Drafts(drafts, (1,) * n_operations, {"name": None, "sha256": None})
     prompts = build_prompts(workload.prompts, seed, n_requests)
     sizes = (len(prompts.prompts),) * n_operations
     lengths = build_output_tokens(workload.output_tokens, seed, sum(sizes))

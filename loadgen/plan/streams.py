@@ -30,6 +30,9 @@ class Purpose(IntEnum):
     OUTPUT_LENGTH = 2
     INPUT_LENGTH = 3
     PROMPT = 4
+    KEY = 5
+    VECTOR = 6
+    QUERY = 7
 
 
 def generator(seed: int, purpose: Purpose, block: int) -> np.random.Generator:

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -35,14 +35,23 @@ _KINDS = {
 }
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], above: Place, source: Source) -> Iterator[Problem]:
-    """Each mistake of one section with its place, which begins with `above`."""
+Models = Sequence[type[BaseModel]]
+
+
+def problems_of(
+    error: ValidationError,
+    model: type[BaseModel],
+    above: Place,
+    source: Source,
+    sections: Mapping[str, Models] | None = None,
+) -> Iterator[Problem]:
+    """Each mistake of one section with its place, which begins with `above`. sections: see fields_at()."""
     for details in error.errors(include_url=False):
         place = (*above, *place_of(details))
         if details["type"] == "too_short" and details["input"]:
             continue  # not short: pydantic counts the items that are right, and says what is wrong with the others
         if details["type"] == "extra_forbidden":
-            yield Problem(place, unknown_field(str(place[-1]), fields_at(model, place[len(above) : -1]), model))
+            yield Problem(place, unknown_field(str(place[-1]), place[len(above) : -1], model, sections or {}))
         else:
             yield Problem(place, _text(details, place, source))
 
@@ -108,20 +117,27 @@ def did_you_mean(name: str, choices: list[str]) -> str:
     return f", did you mean {near[0]}?" if near else ""
 
 
-def unknown_field(name: str, known: list[str], model: type[BaseModel]) -> str:
+def unknown_field(name: str, above: Place, model: type[BaseModel], sections: Mapping[str, Models]) -> str:
     """The complaint, with the nearest of the fields that could stand there, or the place below where it belongs."""
+    known = fields_at(model, above, sections)
     hint = did_you_mean(name, known)
-    below = [section for section in known if name in fields_at(model, (section,))]
+    below = [section for section in known if name in fields_at(model, (*above, section), sections)]
     if below and not hint:
         hint = f", did you mean {below[0]}.{name}?"
     return f"unknown field{hint}" if hint else f"unknown field; known here: {', '.join(known)}"
 
 
-def fields_at(model: type[BaseModel], place: Place) -> list[str]:
-    """The names of the fields that may stand at a place below a model, in their order."""
-    models = [model]
-    for part in place:
+def fields_at(model: type[BaseModel], place: Place, sections: Mapping[str, Models]) -> list[str]:
+    """The names of the fields that may stand at a place below a model, in their order.
+
+    sections: what stands in the model's own fields of these names, in the place of what their types say.
+    """
+    models: Models = [model]
+    for depth, part in enumerate(place):
         if isinstance(part, int):
+            continue
+        if depth == 0 and part in sections:
+            models = sections[part]
             continue
         fields = [one.model_fields[part] for one in models if part in one.model_fields]
         models = [inner for one in fields for inner in _models_in(one.annotation)]

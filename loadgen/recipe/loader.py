@@ -8,15 +8,21 @@ from typing import Any
 
 from loadgen.errors import RecipeError
 from loadgen.recipe.model import Recipe
-from loadgen.recipe.source import Problem, Source, at, with_value
+from loadgen.recipe.several import outward
+from loadgen.recipe.source import FREE, Problem, Source, at, with_value
 from loadgen.recipe.sweep import assemble_all
 from loadgen.recipe.variables import Variables
 from loadgen.recipe.yaml_tree import NotYaml, Place, Tree, read_scalar, read_yaml
 
 MAX_BYTES = 10_000_000
 
-_BESIDE = (("workload", "prompts", "path"), ("workload", "prompts", "tokenizer"), ("service", "tls", "ca_file"))
-"""Paths in a recipe: looked for beside it first, then from the current folder."""
+_BESIDE = (
+    *(("workload", "prompts", name) for name in ("path", "tokenizer")),
+    *(("workload", "vectors", name) for name in ("path", "queries", "neighbours")),
+    ("service", "tls", "ca_file"),
+)
+_CLIENT: Place = ("service", "client")
+"""Paths in a recipe, and the module of a Python client: looked for beside it first, then from the current folder."""
 
 _OVERRIDE = "--set "
 
@@ -151,7 +157,7 @@ def _without_axis(written: dict[str, Any], name: str) -> dict[str, Any]:
 def _without_nulls(tree: dict[str, Any], free: bool = False) -> dict[str, Any]:
     """`rate_per_s:` with nothing behind it is not given. What goes to the server as it stands keeps its nulls."""
     return {
-        name: _without_nulls(value, free or name in ("options", "settings")) if isinstance(value, dict) else value
+        name: _without_nulls(value, free or name in FREE) if isinstance(value, dict) else value
         for name, value in tree.items()
         if value is not None or free
     }
@@ -159,13 +165,29 @@ def _without_nulls(tree: dict[str, Any], free: bool = False) -> dict[str, Any]:
 
 def _beside(written: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Files that lie beside the recipe, by their path from the current folder: so it also runs out of a bundle."""
-    for place in _BESIDE:
-        value: Any = written
-        for part in place:
-            value = value.get(part) if isinstance(value, dict) else None
-        if isinstance(value, str) and not os.path.isabs(value) and folder != Path() and (folder / value).exists():
-            written = with_value(written, place, os.path.relpath(folder / value))
+    if folder == Path():
+        return written
+    services = written.get("services")
+    names = list(services) if isinstance(services, dict) else []
+    for inside in (*_BESIDE, _CLIENT):
+        for place in [inside, *(outward(inside, name) for name in names)]:
+            value = at(written, place)
+            found = _found_beside(value, folder, inside == _CLIENT) if isinstance(value, str) else None
+            if found is not None:
+                written = with_value(written, place, found)
     return written
+
+
+def _found_beside(value: str, folder: Path, is_client: bool) -> str | None:
+    """The path from the current folder; None where nothing lies beside the recipe."""
+    if os.path.isabs(value):
+        return None
+    if not is_client:
+        return os.path.relpath(folder / value) if (folder / value).exists() else None
+    module, colon, name = value.rpartition(":")
+    below = folder.joinpath(*module.removesuffix(".py").split("."))
+    lies_there = below.with_suffix(".py").is_file() or (below / "__init__.py").is_file()
+    return f"{os.path.relpath(folder)}/{module}{colon}{name}" if module and lies_there else None
 
 
 def _plain(value: Any) -> Any:

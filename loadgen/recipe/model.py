@@ -5,17 +5,19 @@ import json
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer, PrivateAttr, WithJsonSchema
+from pydantic import Field, PlainSerializer, PrivateAttr, SerializeAsAny, WithJsonSchema
 
 from loadgen.recipe.base import NonNegativeFloat, PositiveInt, Section, Text
 from loadgen.recipe.load import Load
-from loadgen.recipe.service import HttpService, LlmService, SimulatorService
+from loadgen.recipe.service import ServiceSection
 from loadgen.recipe.slo import Slo
 from loadgen.recipe.source import Source
-from loadgen.recipe.workload import HttpWorkload, LlmWorkload
 
 MAX_SEED = 2**53 - 1
 """Beyond it tools that read JSON numbers as doubles would change the seed."""
+
+SINGULAR = {"services": "service", "workloads": "workload", "loads": "load"}
+"""What a section of several services is for one of them."""
 
 SloText = Annotated[
     Slo, PlainSerializer(lambda slo: slo.expression, return_type=str), WithJsonSchema({"type": "string"})
@@ -24,7 +26,10 @@ Axis = Annotated[list[Any], Field(min_length=1)]
 
 
 class Recipe(Section):
-    """What is to be measured."""
+    """What is to be measured.
+
+    With several services, `service`, `workload` and `load` are those of the first one: use parts().
+    """
 
     name: Annotated[Text, Field(max_length=200)] = Field(
         default="",
@@ -38,9 +43,22 @@ class Recipe(Section):
     target: Text = Field(
         default="", description="The cluster's or host's name. Default: the host name.", validate_default=False
     )
-    service: SimulatorService | LlmService | HttpService = Field(description="The service under test.")
-    workload: LlmWorkload | HttpWorkload = Field(default_factory=LlmWorkload, description="What each request asks for.")
+    service: SerializeAsAny[ServiceSection] = Field(
+        description="The service under test. Default: must be given, or `services`."
+    )
+    workload: SerializeAsAny[Section] = Field(description="What each request asks for. Default: what its kind has.")
     load: Load = Field(default_factory=Load, description="How much load, in which shape, and for how long.")
+    services: dict[str, SerializeAsAny[ServiceSection]] | None = Field(
+        default=None,
+        description="Several services in one run, each with a name, in the place of `service`; see "
+        "[below](#several-services).",
+    )
+    workloads: dict[str, SerializeAsAny[Section]] | None = Field(
+        default=None, description="The workload of each of several services, by its name."
+    )
+    loads: dict[str, Load] | None = Field(
+        default=None, description="The load of each of several services, by its name."
+    )
     sweep: dict[str, Axis] | None = Field(
         default=None,
         description="Any field by its dotted name with its values; several make a grid: {load.concurrency: [1, 2, 4]}.",
@@ -62,7 +80,8 @@ class Recipe(Section):
 
         What came out of a variable stands as `${NAME}`; other secrets as `***`. Whole numbers are integers.
         """
-        return self._source.as_written(self.model_dump(mode="json", exclude_none=True))
+        left_out = None if self.services is None else set(SINGULAR.values())
+        return self._source.as_written(self.model_dump(mode="json", exclude_none=True, exclude=left_out))
 
     @cached_property
     def hash(self) -> str:
@@ -79,6 +98,13 @@ class Recipe(Section):
             return [({}, self)]
         return [point for point in self._points for _ in range(self.repeat)]
 
+    def parts(self) -> list[tuple[str, "Recipe"]]:
+        """Each named service as a recipe of its own, with those of the promises that it can hold.
+
+        With one service: [("", self)].
+        """
+        return list(self._parts) or [("", self)]
+
     def secrets(self) -> tuple[str, ...]:
         """Every text that must not be written anywhere, and all that came out of a variable."""
         return self._source.hidden()
@@ -88,9 +114,4 @@ class Recipe(Section):
         return self._source.redacted(text)
 
     _points: tuple[tuple[dict[str, Any], "Recipe"], ...] = PrivateAttr(default=())
-
-
-def recipe_schema() -> dict[str, Any]:
-    """The JSON Schema of a recipe, for editors."""
-    schema = Recipe.model_json_schema(mode="validation")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "loadgen recipe"}
+    _parts: tuple[tuple[str, "Recipe"], ...] = PrivateAttr(default=())

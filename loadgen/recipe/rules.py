@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from loadgen.recipe.kinds import TOKEN_METRICS, Kind
 from loadgen.recipe.load import STAGED
-from loadgen.recipe.secrets import MASK
+from loadgen.recipe.secrets import MASK, is_secret_name
 from loadgen.recipe.slo import Slo
 from loadgen.recipe.source import Problem, leaves
 from loadgen.recipe.yaml_tree import Place
@@ -12,41 +13,26 @@ from loadgen.recipe.yaml_tree import Place
 NOT_YET = "is not supported yet by this version"
 """For what the recipe's documentation promises and this version does not do: never ignored in silence."""
 
-LATER_SECTIONS = ("search", "services", "workloads", "loads", "monitor", "cost")
-LATER_SERVICES = ("redis", "postgresql", "s3", "chroma", "qdrant", "python")
-LATER_REQUEST_FIELDS = ("body", "expect")
+LATER_SECTIONS = ("search", "monitor", "cost")
 
 _ONLY_CLOSED = ("concurrency", "think_time_s")
 _ONLY_OPEN = ("rate_per_s", "arrival", "burstiness", "stages", "connections")
-_TOKEN_METRICS = ("ttft", "service_ttft", "itl", "tpot", "output_throughput")
+_METRICS_OF_SOME = TOKEN_METRICS | {"recall"}
+"""What runs have only where their kind says so."""
 
 
 def later_problems(tree: dict[str, Any]) -> Iterator[Problem]:
     """Documented fields and values that this version does not know yet."""
+    if ("workloads" in tree or "loads" in tree) and "services" not in tree:
+        name = "workloads" if "workloads" in tree else "loads"
+        yield Problem((name,), "goes with services, several of them by name; of one it is " + name.removesuffix("s"))
     for name in LATER_SECTIONS:
         if name in tree:
             yield Problem((name,), NOT_YET)
-    if str(_field(tree, "service", "kind")) in LATER_SERVICES:
-        yield Problem(("service", "kind"), f"{tree['service']['kind']} {NOT_YET}")
-    if _field(tree, "load", "arrival") == "trace" or "trace" in _section(tree, "load"):
-        yield Problem(("load", "arrival" if "arrival" in tree["load"] else "trace"), f"trace {NOT_YET}")
     if tree.get("order") in ("interleaved", "random"):
         yield Problem(("order",), f"{tree['order']} {NOT_YET}")
     if isinstance(tree.get("record"), dict):
         yield Problem(("record",), f"a sample {NOT_YET}")
-    yield from _later_requests(_field(tree, "workload", "requests"))
-
-
-def _later_requests(requests: Any) -> Iterator[Problem]:
-    for i, request in enumerate(requests if isinstance(requests, list) else []):
-        if not isinstance(request, dict):
-            continue
-        place: Place = ("workload", "requests", i)
-        for name in LATER_REQUEST_FIELDS:
-            if name in request:
-                yield Problem((*place, name), NOT_YET)
-        if request.get("method") in ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
-            yield Problem((*place, "method"), f"{request['method']} {NOT_YET}; GET is")
 
 
 def sweep_problems(tree: dict[str, Any]) -> Iterator[Problem]:
@@ -54,6 +40,12 @@ def sweep_problems(tree: dict[str, Any]) -> Iterator[Problem]:
     for name, usual in (("repeat", 1), ("pause_s", 0)):
         if "sweep" not in tree and tree.get(name, usual) != usual:
             yield Problem((name,), "applies to the points of a sweep only, and there is none")
+
+
+def later_load_problems(load: Any) -> Iterator[Problem]:
+    """What this version does not know yet of a load."""
+    if isinstance(load, dict) and (load.get("arrival") == "trace" or "trace" in load):
+        yield Problem(("load", "arrival" if "arrival" in load else "trace"), f"trace {NOT_YET}")
 
 
 def load_problems(load: dict[str, Any]) -> Iterator[Problem]:
@@ -99,7 +91,7 @@ def _arrival_problems(load: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(("load", "burstiness"), "is missing: arrival gamma needs it")
 
 
-def workload_problems(kind: str, speaks_ollama: bool, workload: dict[str, Any]) -> Iterator[Problem]:
+def llm_workload_problems(kind: str, speaks_ollama: bool, workload: dict[str, Any]) -> Iterator[Problem]:
     """Operations that the service does not have, and a choice that is given twice."""
     if "operation" in workload and "operations" in workload:
         yield Problem(("workload", "operations"), "give either this or operation")
@@ -113,26 +105,21 @@ def workload_problems(kind: str, speaks_ollama: bool, workload: dict[str, Any]) 
             yield Problem(place, "the simulator has no embeddings")
 
 
-def slo_problems(place: Place, slo: Slo, kind: str) -> Iterator[Problem]:
-    """A promise about a figure that this service's runs do not have."""
-    if slo.metric == "recall" or (kind == "http" and slo.metric in _TOKEN_METRICS):
-        yield Problem(place, f"{slo.metric} is not measured with a service of kind {kind}")
+def has_figure(kind: Kind, slo: Slo) -> bool:
+    """Whether runs of a kind of service have the figure that a promise is about."""
+    return slo.metric not in _METRICS_OF_SOME or slo.metric in kind.metrics
 
 
-def masked_problems(service: dict[str, Any]) -> Iterator[Problem]:
+def masked_problems(section: Any, name: str) -> Iterator[Problem]:
     """Secrets that a bundle's recipe no longer holds."""
-    for place, value in leaves(service, ("service",)):
-        if place[1] == "settings" or not isinstance(value, str):
+    for place, value in leaves(section, (name,)):
+        if place[1:2] == ("settings",) or not isinstance(value, str) or not _was_secret(place, value):
             continue
-        if value == MASK or (place[1] == "url" and f"//{MASK}@" in value):
-            name = ".".join(str(part) for part in place)
-            yield Problem(place, f"was a secret and is not kept in bundles: give it again with --set {name}=…")
+        field = ".".join(str(part) for part in place)
+        yield Problem(place, f"was a secret and is not kept in bundles: give it again with --set {field}=…")
 
 
-def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
-    section = tree.get(name)
-    return section if isinstance(section, dict) else {}
-
-
-def _field(tree: dict[str, Any], section: str, name: str) -> Any:
-    return _section(tree, section).get(name)
+def _was_secret(place: Place, value: str) -> bool:
+    if value == MASK:
+        return place[0] == "service" or any(is_secret_name(str(part)) for part in place)
+    return place[-1] in ("url", "path") and any(sign in value for sign in (f"//{MASK}@", f":{MASK}@", f"={MASK}"))

@@ -1,10 +1,20 @@
 """The service under test: who it is, where it listens, and how to be let in."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from loadgen.recipe.base import DelayMs, PositiveInt, Section, Text, TokenCount
 from loadgen.recipe.secrets import MASK, masked, masked_url
@@ -15,22 +25,60 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PRINTABLE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 
 
-def _checked_url(url: str) -> str:
-    """Raises ValueError. The value itself is left out of the message: it may hold a password."""
-    if re.search(r"[\s\x00-\x1f]", url):
-        raise ValueError("must be an address without blanks")
-    parts = urlsplit(url)  # raises ValueError for a broken IPv6 address
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("must begin with http:// or https://")
-    if not parts.hostname:
-        raise ValueError("must name a host, such as http://127.0.0.1:8000")
-    if parts.query or parts.fragment:
-        raise ValueError("must have no query (?…) and no fragment (#…)")
+@dataclass(frozen=True)
+class UrlRules:
+    """What an address may look like; see url_type."""
+
+    schemes: tuple[str, ...]
+    plain: str
+    has_query: bool
+
+    def checked(self, url: str) -> str:
+        """Raises ValueError. The value itself is left out of the message: it may hold a password."""
+        if re.search(r"[\s\x00-\x1f]", url):
+            raise ValueError("must be an address without blanks")
+        if self.plain and "://" not in url:
+            url = f"{self.plain}://{url}"
+        parts = urlsplit(url)  # raises ValueError for a broken IPv6 address
+        if parts.scheme not in self.schemes or "://" not in url:
+            raise ValueError(f"must begin with {_either([f'{scheme}://' for scheme in self.schemes])}")
+        if parts.scheme == "unix":
+            _check_socket_path(parts.netloc, parts.path)
+        elif not parts.hostname:
+            raise ValueError(f"must name a host, such as {self.schemes[0]}://127.0.0.1:8000")
+        if parts.fragment or (parts.query and not self.has_query):
+            raise ValueError("must have no query (?…) and no fragment (#…)")
+        _check_port(parts)
+        return url
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        as_text = core_schema.plain_serializer_function_ser_schema(masked_url, return_schema=core_schema.str_schema())
+        return core_schema.no_info_after_validator_function(self.checked, handler(source), serialization=as_text)
+
+
+def url_type(*schemes: str, plain: str = "", has_query: bool = False) -> UrlRules:
+    """For `Annotated[str, url_type("redis", "rediss", "unix")]`: an address that is checked, and written without its
+    password and without query values that are named like secrets.
+
+    unix: unix:///path/of.sock. plain: the scheme of an address without one, host:port. has_query: ?a=b is allowed.
+    """
+    return UrlRules(schemes, plain, has_query)
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _check_socket_path(host: str, path: str) -> None:
+    if host or len(path) < 2:
+        raise ValueError("must name a socket by its whole path, such as unix:///run/service.sock")
+
+
+def _check_port(parts: SplitResult) -> None:
     try:
         _ = parts.port
     except ValueError:
         raise ValueError("must have a port between 0 and 65535, or none") from None
-    return url
 
 
 def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -48,7 +96,7 @@ def _checked_key(key: SecretStr) -> SecretStr:
     return key
 
 
-Url = Annotated[str, AfterValidator(_checked_url), PlainSerializer(masked_url, return_type=str)]
+Url = Annotated[str, url_type("http", "https")]
 Headers = Annotated[
     dict[str, str], AfterValidator(_checked_headers), PlainSerializer(masked, return_type=dict[str, str])
 ]
@@ -131,18 +179,3 @@ class LlmService(HttpReached):
         if isinstance(fields, dict) and "url" not in fields and fields.get("kind") in DEFAULT_URLS:
             return {**fields, "url": DEFAULT_URLS[fields["kind"]]}
         return fields
-
-
-class HttpService(HttpReached):
-    """Any web server."""
-
-    kind: Literal["http"] = Field(description="Which service this is.")
-
-
-SERVICES: dict[str, type[SimulatorService | LlmService | HttpService]] = {
-    "simulator": SimulatorService,
-    "ollama": LlmService,
-    "vllm": LlmService,
-    "openai": LlmService,
-    "http": HttpService,
-}

@@ -1,14 +1,22 @@
 """A recipe as it was written: the tree, where each part of it stands, and what its variables hold."""
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from loadgen.recipe.secrets import MASK, masked_url
 from loadgen.recipe.variables import Variables, has_references, substitute
 from loadgen.recipe.yaml_tree import Place
+
+FREE = ("options", "settings", "filter", "body", "index")
+"""Fields that hold whatever a service understands: below them every name is right, and null is a value."""
+
+SHORT_VALUE = 12
+"""Shorter ones may be part of an ordinary word."""
 
 SHORTEST_VALUE = 4
 """What a variable holds is looked for in messages from this length on: shorter ones would make holes everywhere."""
@@ -87,8 +95,12 @@ class Source:
 
     def redacted(self, text: str) -> str:
         for value in self.hidden():
-            text = text.replace(value, MASK)
+            text = _words_like(value).sub(MASK, text)
         return text
+
+    def stands_in(self, value: str, text: str) -> bool:
+        """Whether redacted() would find a value in a text."""
+        return value != "" and _words_like(value).search(text) is not None
 
     def line_of(self, problem: Problem) -> str:
         """The mistake as a person reads it."""
@@ -98,6 +110,15 @@ class Source:
                 break
         name = dotted(problem.place)
         return f"{origin or ''}{name}: {problem.text}" if name else f"{origin or ''}{problem.text}"
+
+
+@lru_cache
+def _words_like(value: str) -> re.Pattern[str]:
+    """Short values as whole words only: the password `postgres` must leave `postgresql` as it is."""
+    is_short = len(value) < SHORT_VALUE
+    before = r"(?<![A-Za-z0-9])" if is_short and value[0].isalnum() else ""
+    after = r"(?![A-Za-z0-9])" if is_short and value[-1].isalnum() else ""
+    return re.compile(f"{before}{re.escape(value)}{after}")
 
 
 def dotted(place: Place) -> str:

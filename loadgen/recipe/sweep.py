@@ -4,20 +4,18 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from loadgen.recipe.assemble import assemble
+from loadgen.recipe.assemble import OF_THE_WHOLE, assemble
+from loadgen.recipe.base import Section
 from loadgen.recipe.explain import did_you_mean, fields_at
-from loadgen.recipe.model import Recipe
-from loadgen.recipe.source import Problem, Source, at, dotted
+from loadgen.recipe.kinds import Kind, KindError, find_kind
+from loadgen.recipe.model import SINGULAR, Recipe
+from loadgen.recipe.several import inward, part_of
+from loadgen.recipe.source import FREE, Problem, Source, at, dotted
 from loadgen.recipe.yaml_tree import Place
 
 MAX_POINTS = 1000
 
 SWEPT_SECTIONS = ("service", "workload", "load", "seed")
-OF_THE_SWEEP = ("sweep", "repeat", "order", "pause_s")
-"""What a point's own recipe no longer has."""
-
-_FREE = ("options", "settings")
-
 Axes = dict[str, list[Any]]
 """Field -> its values, as they are written."""
 
@@ -55,7 +53,7 @@ def _axes(source: Source) -> tuple[Axes, list[Problem]]:
     written = source.written["sweep"]
     if not isinstance(written, dict) or not written:
         return {}, [Problem(("sweep",), "must name a field and its values, such as {load.concurrency: [1, 2, 4]}")]
-    problems = [problem for name, values in written.items() for problem in _axis_problems(name, values)]
+    problems = [problem for name, values in written.items() for problem in _axis_problems(name, values, source)]
     wrong = {problem.place[1] for problem in problems}
     axes = {name: values for name, values in written.items() if name not in wrong}
     n_points = 1
@@ -67,7 +65,7 @@ def _axes(source: Source) -> tuple[Axes, list[Problem]]:
     return axes, problems
 
 
-def _axis_problems(name: str, values: Any) -> Iterator[Problem]:
+def _axis_problems(name: str, values: Any, source: Source) -> Iterator[Problem]:
     place: Place = ("sweep", name)
     if not isinstance(values, list) or not values:
         hint = (
@@ -79,23 +77,59 @@ def _axis_problems(name: str, values: Any) -> Iterator[Problem]:
     elif any(value in values[:i] for i, value in enumerate(values)):
         yield Problem(place, "each value must be given once")
     else:
-        yield from _name_problems(name, place)
+        yield from _name_problems(name, place, source)
 
 
-def _name_problems(name: str, place: Place) -> Iterator[Problem]:
+def _name_problems(name: str, place: Place, source: Source) -> Iterator[Problem]:
+    """name: load.concurrency; of one of several services loads.NAME.concurrency."""
     field = place_of_axis(name)
-    if len(field) > 2 and field[1] in _FREE:
+    service = field[1] if field[0] in SINGULAR and len(field) > 1 else ""
+    inside = tuple(str(part) for part in (inward(field, service) if service else field) or ())
+    sections = _models_at(source, service)
+    if _is_named_right(field, service, source) and _can_be_swept(inside, sections):
         return
-    above = field[:-1]
-    known = fields_at(Recipe, above)
-    names = [".".join((*above, one)) for one in known if above or one in SWEPT_SECTIONS]
-    if field[-1] not in known or field[0] not in SWEPT_SECTIONS:
-        hint = did_you_mean(name, names) or did_you_mean(name, _swept_names())
-        yield Problem(place, f"is not a field that can be swept{hint or ', such as load.concurrency'}")
+    known = fields_at(Recipe, inside[:-1], sections)
+    names = [".".join((*field[:-1], one)) for one in known if field[:-1] or one in SWEPT_SECTIONS]
+    hint = did_you_mean(name, names) or did_you_mean(name, _swept_names(sections))
+    example = "loads.NAME.concurrency" if "services" in source.tree else "load.concurrency"
+    yield Problem(place, f"is not a field that can be swept{hint or f', such as {example}'}")
 
 
-def _swept_names() -> list[str]:
-    return [f"{section}.{field}" for section in SWEPT_SECTIONS for field in fields_at(Recipe, (section,))]
+def _is_named_right(field: tuple[str, ...], service: str, source: Source) -> bool:
+    """With the name of a service that there is, where there are several; without where there is one."""
+    if "services" not in source.tree:
+        return not service
+    services = source.tree["services"]
+    return field[0] == "seed" or (isinstance(services, dict) and service in services)
+
+
+def _can_be_swept(inside: tuple[str, ...], sections: dict[str, list[type[Section]]]) -> bool:
+    if len(inside) > 2 and inside[1] in FREE:
+        return inside[0] in SWEPT_SECTIONS
+    if inside == ("seed",):
+        return True
+    return len(inside) > 1 and inside[0] in SWEPT_SECTIONS and inside[-1] in fields_at(Recipe, inside[:-1], sections)
+
+
+def _models_at(source: Source, service: str) -> dict[str, list[type[Section]]]:
+    """What the sections of a service may be made of: of its kind, and of those that the sweep has it change to."""
+    whole = part_of(source, service) if service else source
+    axis = source.tree["sweep"].get(f"services.{service}.kind" if service else "service.kind", [])
+    given = at(whole.tree, ("service", "kind"))
+    names = [given, *(axis if isinstance(axis, list) else ())]
+    kinds = [kind for name in names if isinstance(name, str) and (kind := _usable(name)) is not None]
+    return {"service": [kind.service for kind in kinds], "workload": [kind.workload for kind in kinds]}
+
+
+def _usable(name: str) -> Kind | None:
+    try:
+        return find_kind(name)
+    except KindError:
+        return None
+
+
+def _swept_names(sections: dict[str, list[type[Section]]]) -> list[str]:
+    return [f"{section}.{field}" for section in SWEPT_SECTIONS for field in fields_at(Recipe, (section,), sections)]
 
 
 def _on_its_axis(problem: Problem, positions: Mapping[str, int]) -> Problem:
@@ -121,7 +155,7 @@ def _wrong_values(source: Source, axes: Axes, first: Mapping[str, Any]) -> Itera
 
 def _found_at(source: Source, values: Mapping[str, Any], positions: Mapping[str, int]) -> list[Problem]:
     point, _ = source.with_values(
-        {place_of_axis(name): value for name, value in values.items()}, without=OF_THE_SWEEP
+        {place_of_axis(name): value for name, value in values.items()}, without=OF_THE_WHOLE
     ).resolved()
     return [_on_its_axis(problem, positions) for problem in assemble(point)[1]]
 
@@ -132,7 +166,7 @@ def _points(source: Source, axes: Axes) -> tuple[list[tuple[dict[str, Any], Reci
     for positions in itertools.product(*(range(len(values)) for values in axes.values())):
         values = {name: axes[name][i] for name, i in zip(axes, positions, strict=True)}
         point, _ = source.with_values(
-            {place_of_axis(name): value for name, value in values.items()}, without=OF_THE_SWEEP
+            {place_of_axis(name): value for name, value in values.items()}, without=OF_THE_WHOLE
         ).resolved()
         recipe, found = assemble(point)
         if recipe is not None:

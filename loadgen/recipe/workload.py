@@ -1,9 +1,8 @@
 """What each request asks for."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from loadgen.recipe.base import (
     NonNegativeFloat,
@@ -15,8 +14,7 @@ from loadgen.recipe.base import (
     TokenCount,
     problem_at,
 )
-from loadgen.recipe.secrets import masked_url
-from loadgen.recipe.service import Free, Headers
+from loadgen.recipe.service import Free
 
 LlmOperation = Literal["chat", "completion", "generate", "embeddings"]
 
@@ -118,44 +116,3 @@ class LlmWorkload(Section):
         if self.operations is not None:
             return {str(name): weight for name, weight in self.operations.items()}
         return {self.operation or "chat": 1.0}
-
-
-def _checked_path(path: str) -> str:
-    if not path.startswith("/"):
-        raise ValueError("must begin with /")
-    if not re.fullmatch(r"[\x21-\x7e]+", path) or "#" in path:
-        raise ValueError("must be ASCII without blanks and without #; write others as %XX")
-    return path
-
-
-class HttpRequest(Section):
-    """One kind of request to a web server."""
-
-    name: Text = Field(default="get", description="What reports call it.")
-    method: Literal["GET"] = Field(default="GET", description="The HTTP method.")
-    path: Annotated[str, AfterValidator(_checked_path), PlainSerializer(masked_url, return_type=str)] = Field(
-        default="/", description="Path and query."
-    )
-    headers: Headers = Field(default_factory=dict, description="Sent with this request, beside those of the service.")
-    weight: PositiveFloat = Field(default=1.0, description="How often, against the others.")
-
-
-class HttpWorkload(Section):
-    """Requests to a web server."""
-
-    requests: Annotated[tuple[HttpRequest, ...], Field(min_length=1, strict=False)] = Field(
-        default_factory=lambda: (HttpRequest(),), description="The requests to send, one of them drawn each time."
-    )
-    check: bool = Field(default=True, description="Answers are checked where it costs the loop nothing.")
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> "HttpWorkload":
-        names = [request.name for request in self.requests]
-        if len(set(names)) < len(names):
-            raise problem_at("requests", "each needs a name of its own")
-        return self
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """Each request's weight by its name; they need not add up to anything."""
-        return {request.name: request.weight for request in self.requests}

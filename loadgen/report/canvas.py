@@ -26,6 +26,9 @@ TITLE_CHARS = 78
 
 FAILURE = "#D55E00"
 
+PLATE = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
+"""Behind words that may lie on a line."""
+
 
 class Pen(NamedTuple):
     """How one line is drawn: Okabe and Ito's colours for the colour-blind; dash and mark tell lines apart in grey."""
@@ -91,10 +94,12 @@ def sheet(
     columns: int = 1,
     bottom_px: int = 62,
     legend_lines: int = 1,
+    shared_y: bool = True,
 ) -> "tuple[Figure, list[Axes]]":
     """An empty picture: panels above each other, sharing the horizontal axis, or side by side, sharing the vertical.
 
     heights: each row's share. bottom_px: room under the lowest panel. legend_lines: rows of the legend.
+    shared_y: whether panels beside each other are of one scale.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -110,7 +115,7 @@ def sheet(
         "bottom": bottom_px / height_px,
         "top": 1 - (head_px + 62 + legend_px) / height_px,
     }
-    return figure, _panels(figure, heights, columns, room)
+    return figure, _panels(figure, heights, columns, room, shared_y)
 
 
 def _headings(figure: "Figure", height_px: int, title: str, subtitle: str) -> int:
@@ -132,25 +137,30 @@ def _balanced(title: str) -> list[str]:
     return lines if len(lines) == 2 else textwrap.wrap(title, TITLE_CHARS, max_lines=2, placeholder=" …")
 
 
-def _panels(figure: "Figure", heights: Sequence[float], columns: int, room: dict[str, float]) -> "list[Axes]":
+def _panels(
+    figure: "Figure", heights: Sequence[float], columns: int, room: dict[str, float], shared_y: bool
+) -> "list[Axes]":
     rows = len(heights)
-    grid = figure.add_gridspec(rows, columns, height_ratios=list(heights), hspace=0.14, wspace=0.07, **room)
+    wide: Any = {"hspace": 0.14, "wspace": 0.07 if shared_y else 0.2}
+    grid = figure.add_gridspec(rows, columns, height_ratios=list(heights), **wide, **room)
     axes: list[Axes] = []
     for place in range(rows * columns):
-        shared = {"sharex": axes[0]} if axes and rows > 1 else {"sharey": axes[0]} if axes else {}
+        shared = {"sharex": axes[place % columns]} if place >= columns else {}
+        if axes and rows == 1 and shared_y:
+            shared = {"sharey": axes[0]}
         axes.append(figure.add_subplot(grid[place // columns, place % columns], **shared))
     for axis in axes[: (rows - 1) * columns]:
         axis.tick_params(labelbottom=False)
     return axes
 
 
-def legend(figure: "Figure", axis: "Axes") -> None:
-    """Above the panels, so that it never lies on a line."""
-    handles, labels = axis.get_legend_handles_labels()
-    if handles:
-        place: Any = {"loc": "lower left", "bbox_to_anchor": (0.09, axis.get_position().y1 + 0.002)}
+def legend(figure: "Figure", *axes: "Axes") -> None:
+    """Above the panels, so that it never lies on a line. Of several panels, what any of them names, once."""
+    named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if named:
+        place: Any = {"loc": "lower left", "bbox_to_anchor": (0.09, axes[0].get_position().y1 + 0.002)}
         look: Any = {"handlelength": 3.2, "columnspacing": 1.8, "borderpad": 0.3}
-        figure.legend(handles, labels, ncols=legend_columns(labels), **look, **place)
+        figure.legend(list(named.values()), list(named), ncols=legend_columns(list(named)), **look, **place)
 
 
 def legend_columns(labels: Sequence[str]) -> int:

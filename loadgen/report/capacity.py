@@ -1,6 +1,7 @@
 """What a sweep comes to: the highest load that holds, whether throughput still grows, and what to do about it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,16 @@ class Ceiling:
 
 
 def throughput(facts: Facts) -> float | None:
-    value = facts.summary.get("request_throughput_per_s")
-    return float(value) if is_known(value) else None
+    """Answers per second, of all services together."""
+    values = [part.summary.get("request_throughput_per_s") for part in facts.parts]
+    known = [float(value) for value in values if is_known(value)]
+    return sum(known) if known else None
+
+
+def throughput_under_load(sweep: Sweep) -> Callable[[Facts], float | None]:
+    """Of the service whose load rises."""
+    service = sweep.load_service
+    return (lambda facts: throughput(facts.part(service))) if service else throughput
 
 
 def token_throughput(facts: Facts) -> float | None:
@@ -72,7 +81,7 @@ def saturation(sweep: Sweep, line: Line) -> tuple[bool, str]:
     last = line.steps[-1]
     if last.points[0].facts.n_failed and last.state == "every request failed":
         return True, f"with {at(sweep, last)} every request failed"
-    known = line.measured(throughput)
+    known = line.measured(throughput_under_load(sweep))
     if sweep.is_offered_rate and known:
         return _keeps_up(sweep, *known[-1])
     rising = [(step, value) for step, value in known if step.load > 0 and value > 0]

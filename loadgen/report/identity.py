@@ -17,9 +17,7 @@ def what_was_run(facts: Facts) -> list[str]:
     environment = run.get("environment") or {}
     rows = [
         ("Recipe", _recipe(facts)),
-        ("Service", f"{facts.service} at {facts.service_url}"),
-        ("Load", f"{facts.load}, {load_text(facts)}"),
-        ("Plan", _plan(run.get("plan") or {})),
+        *(row for part in facts.parts for row in _of_service(part)),
         ("Part of a sweep", _sweep(facts)),
         ("Runs again", str(run.get("rerun_of") or UNKNOWN)),
         ("Began", str(run.get("created_at") or UNKNOWN)),
@@ -36,15 +34,25 @@ def what_was_run(facts: Facts) -> list[str]:
     return ["## What was run", "", *left_table(("what", "value"), known), *_notes(run)]
 
 
+def _of_service(facts: Facts) -> list[tuple[str, str]]:
+    whose = f" {facts.service_name}" if facts.service_name else ""
+    return [
+        (f"Service{whose}", f"{facts.service} at {facts.service_url}"),
+        (f"Load{whose}", f"{facts.load}, {load_text(facts)}"),
+        (f"Plan{whose}", _plan(facts)),
+    ]
+
+
 def _recipe(facts: Facts) -> str:
     seed = facts.recipe.get("seed", UNKNOWN)
     return f"{facts.name}, hash {_short(facts.run.get('recipe_hash'))}, seed {seed}"
 
 
-def _plan(plan: Mapping[str, Any]) -> str:
+def _plan(facts: Facts) -> str:
+    plan = facts.run.get("plan") or {}
     dataset = (plan.get("dataset") or {}).get("name")
-    prompts = f", prompts: {dataset}" if dataset else ""
-    return f"digest {_short(plan.get('digest'))}{prompts}" if plan else UNKNOWN
+    contents = f", {'prompts' if facts.has_tokens else 'data'}: {dataset}" if dataset else ""
+    return f"digest {_short(plan.get('digest'))}{contents}" if plan else UNKNOWN
 
 
 def _short(digest: Any) -> str:

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from loadgen.report.canvas import FAILURE, PENS, Pen
+from loadgen.report.canvas import FAILURE, PENS, PLATE, Pen
 from loadgen.report.capacity import Ceiling, ceiling_of, has_limits
 from loadgen.report.facts import Facts
 from loadgen.report.numbers import figure, is_supported
@@ -25,9 +25,6 @@ MOST_LEVEL_NAMES = 5
 
 LOG_FROM = 4
 """How many times the lowest load the highest must be for the axis to double at equal steps."""
-
-PLATE = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
-"""Behind words that may lie on a line."""
 
 HATCHES = {"o": "", "s": "//", "^": ".."}
 

@@ -4,12 +4,12 @@ import json
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loadgen.report.facts import COMPLETE, FAILED, Facts
 from loadgen.report.numbers import is_known
-from loadgen.report.words import LOAD_FIELDS, status_of
+from loadgen.report.words import LOAD_FIELDS, load_axis_of, status_of
 
 NOT_AXES = ("name", "description", "slo", "sweep", "search", "repeat", "order", "pause_s", "record", "monitor", "cost")
 
@@ -20,6 +20,10 @@ class Point:
 
     facts: Facts
     axes: Mapping[str, Any]
+
+    def part(self, service: str) -> "Point":
+        """As one of several services saw it."""
+        return Point(self.facts.part(service), self.axes)
 
     @property
     def is_measured(self) -> bool:
@@ -113,7 +117,25 @@ class Sweep:
 
     @property
     def is_offered_rate(self) -> bool:
-        return self.load_axis == "load.rate_per_s"
+        axis = load_axis_of(self.load_axis)
+        return axis is not None and axis.field == "rate_per_s"
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Of runs of several services, their names; empty where each run is of one."""
+        parts = (part for point in self.points for part in point.facts.parts)
+        return tuple(dict.fromkeys(part.service_name for part in parts if part.service_name))
+
+    @property
+    def load_service(self) -> str:
+        """Whose load it is that rises, of several services; empty where there is one, or where it is all of them."""
+        axis = load_axis_of(self.load_axis)
+        return axis.service if axis is not None else ""
+
+    def part(self, service: str) -> "Sweep":
+        """The same points as one of several services saw them."""
+        points = tuple(point.part(service) for point in self.points)
+        return replace(self, points=points, lines=_lines(points, self.load_axis, self.is_numeric))
 
     @property
     def n_planned(self) -> int | None:
@@ -153,7 +175,10 @@ def _axes(runs: Sequence[Facts]) -> tuple[str, ...]:
     differing = tuple(name for name in names if len({_key(fields.get(name)) for fields in flat}) > 1)
     if differing:
         return differing
-    return ("load.rate_per_s" if (runs[0].recipe.get("load") or {}).get("mode") == "open" else "load.concurrency",)
+    first = runs[0].parts[0]
+    section = f"loads.{first.service_name}" if first.service_name else "load"
+    field = "rate_per_s" if (first.recipe.get("load") or {}).get("mode") == "open" else "concurrency"
+    return (f"{section}.{field}",)
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -177,7 +202,9 @@ def _key(value: Any) -> str:
 def _load_axis(points: Sequence[Point], axes: Sequence[str]) -> str:
     """A load if one is among the axes, else the first axis of numbers, else the first."""
     numeric = [axis for axis in axes if all(is_known(point.axes[axis]) for point in points)]
-    loads = [axis for axis in LOAD_FIELDS if axis in numeric]
+    loads = [
+        axis for field in LOAD_FIELDS for axis in numeric if (found := load_axis_of(axis)) and found.field == field
+    ]
     return (loads or numeric or list(axes))[0]
 
 

@@ -1,8 +1,10 @@
 """report.md of one run: the verdict first, then the figures, then what was run and how to run it again."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from loadgen.report.checks import checks_section
 from loadgen.report.facts import Facts
 from loadgen.report.identity import what_was_run
 from loadgen.report.numbers import (
@@ -19,15 +21,17 @@ from loadgen.report.numbers import (
     seconds,
     shown_percentile,
 )
+from loadgen.report.operations import operations_section
+from loadgen.report.server_words import server_section
 from loadgen.report.slos import Limit
 from loadgen.report.verdict import Verdict
-from loadgen.report.words import LATENCIES, METRICS, OUTCOMES, cell, table
+from loadgen.report.words import KINDS_WITHOUT_HTTP, LATENCIES, METRICS, OUTCOMES, OUTCOMES_WITHOUT_HTTP, cell, table
 
 PICTURES = {
-    "latency.png": "How long requests took: percentile curves of the first token and of the whole answer",
-    "itl.png": "Gaps between tokens: how often each length occurred",
-    "over_time.png": "Requests, tokens and failures per second over the run",
-    "in_flight.png": "Requests in flight over the run",
+    "latency": "How long requests took: percentile curves",
+    "itl": "Gaps between tokens: how often each length occurred",
+    "over_time": "What was answered and what failed, per second, over the run",
+    "in_flight": "Requests in flight over the run",
 }
 
 CLIENT_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
@@ -44,16 +48,22 @@ CLIENT_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
 
 def run_page(facts: Facts, verdict: Verdict, plots: Sequence[str], missing: Mapping[str, str]) -> str:
     """The whole page. plots: file names under plots/; missing: why a picture is not there."""
+    checks = checks_section(facts)
+    is_wrong = bool(facts.n_wrong or facts.n_wrong_outside)
     parts = [
         [f"# {facts.benchmark_id}: {cell(facts.name)}", "", f"**{verdict.value}:** {verdict.sentence}"],
         _description(facts),
         _problems(facts),
-        _pictures(plots, ("latency.png",)),
-        _figures(facts),
-        _latencies(facts),
+        checks if is_wrong else [],  # before anything else
+        _pictures(plots, ("latency",)),
+        operations_section(facts) if facts.is_several else [],
+        *(section for part in facts.parts for section in (_figures(part), _latencies(part))),
+        [] if facts.is_several else operations_section(facts),
         slo_section(facts.limits),
+        [] if is_wrong else checks,
         _failures(facts),
         _other_pictures(plots, missing),
+        server_section(facts),
         what_was_run(facts),
         _client(facts),
         _again(facts),
@@ -76,13 +86,24 @@ def _problems(facts: Facts) -> list[str]:
 
 
 def _pictures(plots: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    return [f"![{PICTURES[name]}](plots/{name})" for name in wanted if name in plots]
+    """Of many services there are several of a kind: latency.png, latency_2.png."""
+    shown = [(PICTURES[kind], name) for kind in wanted for name in plots if kind_of(name) == kind]
+    return ["\n\n".join(f"![{words}](plots/{name})" for words, name in shown)] if shown else []
+
+
+def kind_of(name: str) -> str:
+    """latency_2.png -> latency."""
+    return re.sub(r"(_\d+)?\.png$", "", name)
 
 
 def _other_pictures(plots: Sequence[str], missing: Mapping[str, str]) -> list[str]:
-    shown = _pictures(plots, [name for name in PICTURES if name != "latency.png"])
-    absent = [f"There is no picture {name}: {why}." for name, why in missing.items()]
+    shown = _pictures(plots, [kind for kind in PICTURES if kind != "latency"])
+    absent = [f"There is no picture {kind}.png: {why}." for kind, why in missing.items()]
     return ["## Pictures", "", "\n\n".join([*shown, *absent])] if shown or absent else []
+
+
+def _of(facts: Facts) -> str:
+    return f" of {facts.service_name}" if facts.service_name else ""
 
 
 def _figures(facts: Facts) -> list[str]:
@@ -104,13 +125,13 @@ def _figures(facts: Facts) -> list[str]:
         ("Cut short because the run ended", count(requests.get("cancelled")) if requests.get("cancelled") else UNKNOWN),
         ("In the warm-up, not counted", count(requests.get("warmup")) if requests.get("warmup") else UNKNOWN),
     ]
-    return ["## Figures", "", *table(("what", "figure"), [row for row in rows if row[1] != UNKNOWN])]
+    return [f"## Figures{_of(facts)}", "", *table(("what", "figure"), [row for row in rows if row[1] != UNKNOWN])]
 
 
 def _latencies(facts: Facts) -> list[str]:
     named = [(name, metric) for name in LATENCIES if (metric := facts.metric(name)) is not None]
     if not named:
-        return ["## Times", "", "No request succeeded, so there are no times to show."]
+        return [f"## Times{_of(facts)}", "", "No request succeeded, so there are no times to show."]
     head = ("in ms", "samples", "mean", *PERCENTILES, "longest")
     rows = [
         (
@@ -123,10 +144,11 @@ def _latencies(facts: Facts) -> list[str]:
         for name, metric in named
     ]
     note = "p99 is the time that 99 of 100 stayed within. Times count from the instant at which a request was due."
-    return ["## Times", "", *table(head, rows), "", note, *_bracket_note(facts, [metric for _, metric in named])]
+    thin = _bracket_note([metric for _, metric in named])
+    return [f"## Times{_of(facts)}", "", *table(head, rows), "", note, *thin]
 
 
-def _bracket_note(facts: Facts, metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+def _bracket_note(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     thin = [name for name in PERCENTILES if any(not is_supported(metric.get("n"), name) for metric in metrics)]
     if not thin:
         return []
@@ -149,15 +171,28 @@ def slo_section(limits: Sequence[Limit]) -> list[str]:
 
 
 def _failures(facts: Facts) -> list[str]:
-    by_outcome = facts.requests.get("by_outcome") or {}
-    failed = {name: n for name, n in by_outcome.items() if name not in ("ok", "cancelled") and n}
+    failed = [row for part in facts.parts for row in _failure_rows(part)]
     if not failed:
         return []
-    rows = [
-        (f"{OUTCOMES.get(name, name)} ({name})", count(n))
+    codes = [
+        (f"{part.service_name} {code}".strip(), count(n))
+        for part in facts.parts
+        for code, n in (part.requests.get("by_error_code") or {}).items()
+    ]
+    said = [*table(("how", "requests"), failed)]
+    said += ["", *table(("error code", "requests"), codes)] if codes else []
+    return ["## What failed", "", *said]
+
+
+def _failure_rows(facts: Facts) -> list[tuple[str, str]]:
+    by_outcome = facts.requests.get("by_outcome") or {}
+    failed = {name: n for name, n in by_outcome.items() if name not in ("ok", "cancelled") and n}
+    whose = f"{facts.service_name}: " if facts.service_name else ""
+    words = OUTCOMES_WITHOUT_HTTP if facts.kind in KINDS_WITHOUT_HTTP else OUTCOMES
+    return [
+        (f"{whose}{words.get(name, name)} ({name})", count(n))
         for name, n in sorted(failed.items(), key=lambda item: -item[1])
     ]
-    return ["## What failed", "", *table(("how", "requests"), rows)]
 
 
 def _client(facts: Facts) -> list[str]:

@@ -1,21 +1,21 @@
 """A run's report: report.md, report.json and plots/*.png in one folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from loadgen.report.curves import Curves, curves_of
-from loadgen.report.facts import Facts, facts_and_tally
-from loadgen.report.run_page import PICTURES, run_page
+from loadgen.report.facts import Facts, facts_and_tallies
+from loadgen.report.run_page import PICTURES, kind_of, run_page
 from loadgen.report.run_plots import draw_run
 from loadgen.report.verdict import Verdict, verdict_of
 from loadgen.report.words import without_secrets
 
 if TYPE_CHECKING:
     from loadgen.bundle.read import Bundle
-    from loadgen.metrics.tally import Tally
+    from loadgen.metrics.tallies import Tallies
 
 SCHEMA_VERSION = 1
 """Of every report.json."""
@@ -26,28 +26,33 @@ IDENTITY = (
 )
 
 
-def write_report(bundle: "Bundle", reports: Path, tally: "Tally | None" = None) -> Path:
+def write_report(bundle: "Bundle", reports: Path, tallies: "Tallies | None" = None) -> Path:
     """Make `reports`/<benchmark id>/ from a bundle, whatever its status. Returns that folder.
 
-    tally: the run's own, already filled, to save reading its requests again.
+    tallies: the run's own, already filled, to save reading its requests again.
     """
-    facts, tally = facts_and_tally(bundle, tally)
+    facts, tallies = facts_and_tallies(bundle, tallies)
     folder = reports / facts.benchmark_id
     folder.mkdir(parents=True, exist_ok=True)
-    curves = curves_of(tally, facts.window_s)
-    plots = [path.name for path in draw_run(curves, facts, folder / "plots")]
+    curves = [_curves_of(part, tallies) for part in facts.parts]
+    plots = [path.name for path in draw_run(facts, curves, folder / "plots")]
     verdict = verdict_of(facts)
     (folder / "report.md").write_text(run_page(facts, verdict, plots, _missing(facts, curves, plots)), "utf-8")
     write_json(folder / "report.json", run_json(facts, verdict, plots))
     return folder
 
 
+def _curves_of(facts: Facts, tallies: "Tallies") -> Curves:
+    tally = tallies.by_service.get(facts.service_name)
+    return Curves() if tally is None else curves_of(tally, facts.window_s)
+
+
 def run_json(facts: Facts, verdict: Verdict, plots: list[str]) -> dict[str, Any]:
     """report.json of a run. `run` is its identity: run.json without the recipe's body and the list of files."""
     run = {name: facts.run[name] for name in IDENTITY if name in facts.run}
     run["name"], run["load"] = facts.name, facts.load
-    if isinstance(run.get("service"), Mapping) and run["service"].get("url"):
-        run["service"] = {**run["service"], "url": without_secrets(run["service"]["url"])}
+    if isinstance(run.get("service"), Mapping):
+        run["service"] = _public(run["service"])
     return {
         "schema_version": SCHEMA_VERSION,
         "benchmark_id": facts.benchmark_id,
@@ -61,12 +66,23 @@ def run_json(facts: Facts, verdict: Verdict, plots: list[str]) -> dict[str, Any]
                 "value": limit.value,
                 "threshold": limit.threshold,
                 "verdict": limit.verdict,
+                **({"service": limit.service} if limit.service else {}),
             }
             for limit in facts.limits
         ],
         "verdict": {"value": verdict.value, "sentence": verdict.sentence},
         "plots": [f"plots/{name}" for name in plots],
     }
+
+
+def _public(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Of several services, each of them."""
+    shown = {**service}
+    if shown.get("url"):
+        shown["url"] = without_secrets(shown["url"])
+    if isinstance(shown.get("services"), Mapping):
+        shown["services"] = {name: _public(part) for name, part in shown["services"].items()}
+    return shown
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -76,12 +92,11 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     )
 
 
-def _missing(facts: Facts, curves: Curves, plots: list[str]) -> dict[str, str]:
+def _missing(facts: Facts, curves: Sequence[Curves], plots: list[str]) -> dict[str, str]:
     """Why a picture that a reader may look for is not there."""
-    reasons = {
-        "latency.png": "no request succeeded",
-        "itl.png": "no answer had two tokens or more" if facts.has_tokens else "the answers are not streams of tokens",
-        "over_time.png": "nothing was sent" if curves.timeline is None else "the run was too short",
-        "in_flight.png": "nothing was sent" if curves.timeline is None else "the run was too short",
-    }
-    return {name: reasons[name] for name in PICTURES if name not in plots}
+    in_time = "nothing was sent" if all(one.timeline is None for one in curves) else "the run was too short"
+    reasons = {"latency": "no request succeeded", "over_time": in_time, "in_flight": in_time}
+    if any(part.has_tokens for part in facts.parts):
+        reasons["itl"] = "no answer had two tokens or more"
+    drawn = {kind_of(name) for name in plots}
+    return {kind: reasons[kind] for kind in PICTURES if kind in reasons and kind not in drawn}

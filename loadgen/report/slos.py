@@ -22,7 +22,10 @@ PASS, FAIL = "PASS", "FAIL"
 
 @dataclass(frozen=True)
 class Limit:
-    """One SLO. threshold and value: ms for a time, 0-1 for a ratio, per second for a rate; value None: not measured."""
+    """One SLO. threshold and value: ms for a time, 0-1 for a ratio, per second for a rate; value None: not measured.
+
+    service: which of several it was held against.
+    """
 
     expression: str
     metric: str
@@ -31,6 +34,7 @@ class Limit:
     threshold: float
     value: float | None = None
     verdict: str | None = None
+    service: str = ""
 
     @property
     def is_time(self) -> bool:
@@ -53,7 +57,14 @@ class Limit:
     def name(self) -> str:
         """What is limited, in words: p99 time to first token."""
         words = METRICS.get(self.metric) or RATES.get(self.metric, self.metric)
-        return f"{self.statistic} {words}" if self.statistic else words
+        of_service = f"{self.service}: " if self.service else ""
+        return f"{of_service}{self.statistic} {words}" if self.statistic else f"{of_service}{words}"
+
+    @property
+    def stated(self) -> str:
+        """As the recipe has it, with the service that it was held against."""
+        is_told = not self.service or self.expression.startswith(f"{self.service}.")
+        return self.expression if is_told else f"{self.service}: {self.expression}"
 
     @property
     def holds(self) -> bool:
@@ -86,6 +97,7 @@ def limit_of(entry: Mapping[str, Any] | str) -> Limit | None:
         threshold=ms_from_ns(slo.threshold) if is_time else slo.threshold,
         value=float(value) if is_known(value) else None,
         verdict=stated.get("verdict"),
+        service=str(stated.get("service") or slo.service),
     )
 
 

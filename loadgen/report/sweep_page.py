@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from loadgen.report.capacity import Ceiling, at, ceiling_of, has_limits, saturation, throughput, token_throughput, where
 from loadgen.report.facts import Facts
 from loadgen.report.identity import commit_of, load_text
-from loadgen.report.numbers import UNKNOWN, figure, percent, shown_percentile
+from loadgen.report.numbers import UNKNOWN, count, figure, percent, shown_percentile
+from loadgen.report.operations import operations_of_points
 from loadgen.report.points import Point, Sweep
 from loadgen.report.run_page import slo_section
 from loadgen.report.words import METRICS, axis_value, cell, left_table, status_of, table
@@ -36,6 +37,7 @@ def sweep_page(sweep: Sweep, advice: str, plots: Sequence[str]) -> str:
         _incomplete(sweep),
         _pictures(plots),
         _points(sweep),
+        operations_of_points(sweep),
         _limits(sweep),
         _growth(sweep),
         _what_was_run(sweep),
@@ -65,37 +67,51 @@ def _incomplete(sweep: Sweep) -> list[str]:
 def _pictures(plots: Sequence[str]) -> list[str]:
     if not plots:
         return ["There are no pictures: no point was measured."]
-    return ["\n\n".join(f"![{PICTURES.get(name, name)}](plots/{name})" for name in plots)]
+    return ["\n\n".join(f"![{_words_of(name)}](plots/{name})" for name in plots)]
+
+
+def _words_of(name: str) -> str:
+    """throughput_llm.png: Throughput against load, llm."""
+    kind, _, service = name.removesuffix(".png").partition("_")
+    words = PICTURES.get(f"{kind}.png", name)
+    return f"{words}, {service}" if service else words
 
 
 def _points(sweep: Sweep) -> list[str]:
-    metrics = [name for name in ("ttft", "itl", "e2e") if any(point.facts.metric(name) for point in sweep.points)]
-    tokens = any(token_throughput(point.facts) is not None for point in sweep.points)
+    """A row a point; of several services a row for each of them."""
+    points = [point.part(name) for point in sweep.points for name in sweep.services] or list(sweep.points)
+    metrics = [name for name in ("ttft", "itl", "e2e") if any(point.facts.metric(name) for point in points)]
+    tokens = any(token_throughput(point.facts) is not None for point in points)
+    checks = any(point.facts.n_checked or point.facts.n_wrong for point in points)
     head = (
         *sweep.axes,
+        *(("service",) if sweep.services else ()),
         "answers/s",
         *(("tokens/s",) if tokens else ()),
         *(f"{name} {which}, ms" for name in metrics for which in ("p50", "p95", "p99")),
         "succeeded",
+        *(("wrong",) if checks else ()),
         "limits",
         "run",
     )
-    rows = [_row(sweep, point, metrics, tokens) for point in sweep.points]
+    rows = [_row(sweep, point, metrics, tokens, checks) for point in points]
     names = "; ".join(f"{name}: {METRICS[name]}" for name in metrics)
     note = f"{names}. In brackets: too few samples to rely on." if metrics else ""
     return ["## Points", "", *table(head, rows), *(["", note] if note else [])]
 
 
-def _row(sweep: Sweep, point: Point, metrics: Sequence[str], tokens: bool) -> tuple[str, ...]:
+def _row(sweep: Sweep, point: Point, metrics: Sequence[str], tokens: bool, checks: bool) -> tuple[str, ...]:
     facts = point.facts
     shown = bool(facts.n_succeeded)  # a cut-off run's figures are shown, and its state beside them
     rates = [figure(throughput(facts)), *([figure(token_throughput(facts))] if tokens else [])]
     times = [shown_percentile(facts.metric(name), which) for name in metrics for which in ("p50", "p95", "p99")]
     return (
         *(axis_value(point.axes[axis]) for axis in sweep.axes),
+        *((facts.service_name,) if sweep.services else ()),
         *(rates if shown else [UNKNOWN] * len(rates)),
         *(times if shown else [UNKNOWN] * len(times)),
         percent(facts.summary.get("success_ratio")) if facts.n_finished else UNKNOWN,
+        *((count(facts.n_wrong) if facts.n_checked else UNKNOWN,) if checks else ()),
         held_text(point),
         f"[{facts.benchmark_id}](../{facts.benchmark_id}/report.md)",
     )
@@ -120,7 +136,7 @@ def _limits(sweep: Sweep) -> list[str]:
 
 def _expressions(sweep: Sweep) -> str:
     limits = next((point.facts.limits for point in sweep.points if point.facts.limits), [])
-    return f"The limits: {', '.join(f'`{limit.expression}`' for limit in limits)}."
+    return f"The limits: {', '.join(f'`{limit.stated}`' for limit in limits)}."
 
 
 def ceiling_text(sweep: Sweep, ceiling: Ceiling) -> str:
@@ -152,9 +168,9 @@ def _what_was_run(sweep: Sweep) -> list[str]:
     recipe = first.recipe
     client = (run.get("clients") or [{}])[0]
     rows = [
-        ("Service", f"{first.service} at {first.service_url}" if sweep.is_numeric else ", ".join(_services(sweep))),
+        *_of_services(sweep),
         ("Varied", ", ".join(sweep.axes)),
-        ("Each point", load_text(first) if sweep.is_numeric else f"{first.load}, {load_text(first)}"),
+        *((f"Each point{_of(part)}", _load_of(sweep, part)) for part in first.parts),
         ("Seed", str(recipe.get("seed", UNKNOWN))),
         ("Began", str(run.get("created_at") or UNKNOWN)),
         ("Ended", str(sweep.last.run.get("ended_at") or UNKNOWN)),
@@ -163,6 +179,22 @@ def _what_was_run(sweep: Sweep) -> list[str]:
         ("Commit", commit_of(run)),
     ]
     return ["## What was run", "", *left_table(("what", "value"), [row for row in rows if row[1] != UNKNOWN])]
+
+
+def _of(part: Facts) -> str:
+    return f", {part.service_name}" if part.service_name else ""
+
+
+def _of_services(sweep: Sweep) -> list[tuple[str, str]]:
+    if not sweep.is_numeric and not sweep.services:
+        return [("Service", ", ".join(_services(sweep)))]
+    return [(f"Service{_of(part)}", f"{part.service} at {part.service_url}") for part in sweep.first.parts]
+
+
+def _load_of(sweep: Sweep, part: Facts) -> str:
+    """The load itself only where it is not what is varied."""
+    is_varied = sweep.is_numeric and part.service_name == sweep.load_service
+    return load_text(part) if is_varied else f"{part.load}, {load_text(part)}"
 
 
 def _services(sweep: Sweep) -> list[str]:

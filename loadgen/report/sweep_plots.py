@@ -1,5 +1,6 @@
 """The pictures of a sweep: throughput, and latency percentiles, against load."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,15 +31,32 @@ DRAWN_PERCENTILES = ("p50", "p95", "p99")
 
 
 def draw_sweep(sweep: Sweep, context: str, folder: Path) -> list[Path]:
-    """Every picture that the measured points allow, as PNG in `folder`; context: a few words on the service."""
+    """Every picture that the measured points allow, as PNG in `folder`; context: a few words on the service.
+
+    Of several services each has its own pictures, against the one load that rises.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    drawn: list[Path] = []
     with house_style():
-        if _any(sweep, throughput):
-            drawn.append(_throughput(sweep, context, folder / "throughput.png"))
-        for metric in DRAWN_METRICS:
-            if _any(sweep, _reader(metric, "p99")):
-                drawn.append(_latency(sweep, metric, context, folder / f"{metric}.png"))
+        if not sweep.services:
+            return _draw(sweep, context, folder, "")
+        return [
+            path
+            for name in sweep.services
+            for path in _draw(sweep.part(name), f"{name} · {context}", folder, f"_{_file_name(name)}")
+        ]
+
+
+def _file_name(service: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", service)
+
+
+def _draw(sweep: Sweep, context: str, folder: Path, ending: str) -> list[Path]:
+    drawn: list[Path] = []
+    if _any(sweep, throughput):
+        drawn.append(_throughput(sweep, context, folder / f"throughput{ending}.png"))
+    for metric in DRAWN_METRICS:
+        if _any(sweep, _reader(metric, "p99")):
+            drawn.append(_latency(sweep, metric, context, folder / f"{metric}{ending}.png"))
     return drawn
 
 

@@ -1,6 +1,6 @@
 """A sweep's report: report.md, report.json and plots/*.png in reports/sweep_<first>_<last>/."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +77,15 @@ def point_json(point: Point) -> dict[str, Any]:
         "benchmark_id": facts.benchmark_id,
         "status": facts.status,
         "axes": dict(point.axes),
-        "summary": {name: value for name, value in facts.summary.items() if name != "by_operation"},
+        "summary": _without_operations(facts.summary),
         "slo": [
-            {"expression": limit.expression, "value": limit.value, "ci95": None, "verdict": limit.verdict}
+            {
+                "expression": limit.expression,
+                "value": limit.value,
+                "ci95": None,
+                "verdict": limit.verdict,
+                **({"service": limit.service} if limit.service else {}),
+            }
             for limit in facts.limits
         ],
         "holds": point.holds,
@@ -88,8 +94,15 @@ def point_json(point: Point) -> dict[str, Any]:
     }
 
 
+def _without_operations(summary: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in summary.items() if name != "by_operation"}
+    if "services" in shown:
+        shown["services"] = {name: _without_operations(service) for name, service in shown["services"].items()}
+    return shown
+
+
 def _context(sweep: Sweep) -> str:
-    return shortened(sweep.first.service if sweep.is_numeric else sweep.first.name)
+    return shortened(sweep.first.service if sweep.is_numeric and not sweep.services else sweep.first.name)
 
 
 def _busiest(sweep: Sweep) -> Line:

@@ -3,35 +3,53 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from loadgen.report.facts import Facts, facts_of
+from loadgen.report.checks import example_text
+from loadgen.report.facts import Facts, facts_of, metric_of
 from loadgen.report.numbers import (
     UNKNOWN,
+    count,
     figure,
     is_known,
     percent,
     shown_percentile,
 )
+from loadgen.report.operations import operation_lines
 from loadgen.report.verdict import verdict_of
-from loadgen.report.words import METRICS, axis_value
+from loadgen.report.words import METRICS, axis_value, load_axis_of, one_line
 
 if TYPE_CHECKING:
     from loadgen.bundle.read import Bundle
 
 HEADLINE_METRICS = ("ttft", "itl", "e2e")
 
-SHORT_AXES = {"load.concurrency": "clients", "load.rate_per_s": "rate/s"}
+SHORT_FIELDS = {"concurrency": "clients", "rate_per_s": "rate/s"}
 
 
 def run_lines(bundle: "Bundle") -> list[str]:
-    """Headline figures, each limit, and in the last line the verdict."""
+    """Headline figures, a line for each service and operation, each limit, what was wrong; the last is the verdict."""
     facts = facts_of(bundle)
-    return [*_latency_lines(facts), *_limit_lines(facts), verdict_of(facts).line]
+    figures = [*_latency_lines(facts), *aligned(operation_lines(facts), right=True)]
+    return [*figures, *_limit_lines(facts), *_check_lines(facts), verdict_of(facts).line]
+
+
+def _check_lines(facts: Facts) -> list[str]:
+    """What was checked and found right in a line; what was wrong one by one."""
+    lines = []
+    for part in facts.parts:
+        whose = f"{part.service_name}: " if part.service_name else ""
+        recall = part.summary.get("recall")
+        if recall:
+            lines.append(f"{whose}recall {percent(recall['mean'])}, lowest {percent(recall['min'])}")
+        if part.n_checked and not part.n_wrong:
+            lines.append(f"{whose}all {count(part.n_checked)} that were checked were right")
+        wrong = [finding for finding in part.summary.get("findings") or () if finding.get("wrong")]
+        lines += [f"WRONG {whose}{one_line(finding.get('text'))}" for finding in wrong]
+        lines += [f"WRONG {example_text(part.service_name, one)}" for one in part.summary.get("wrong_examples") or ()]
+    return lines
 
 
 def _limit_lines(facts: Facts) -> list[str]:
-    rows = [
-        (limit.verdict or UNKNOWN, limit.expression, f"measured {limit.shown(limit.value)}") for limit in facts.limits
-    ]
+    rows = [(limit.verdict or UNKNOWN, limit.stated, f"measured {limit.shown(limit.value)}") for limit in facts.limits]
     return aligned(rows)
 
 
@@ -45,42 +63,62 @@ def _latency_lines(facts: Facts) -> list[str]:
 
 
 def sweep_lines(content: Mapping[str, Any]) -> list[str]:
-    """A compact table of the points. content: what the sweep's report.json holds."""
-    metrics = [name for name in ("ttft", "e2e") if any(_metric(point, name) for point in content["points"])]
-    tokens = any(is_known(point["summary"].get("output_throughput_per_s")) for point in content["points"])
+    """A compact table of the points; of several services a row for each. content: the sweep's report.json."""
+    rows_of = [(point, name, summary) for point in content["points"] for name, summary in _summaries(point)]
+    summaries = [summary for _, _, summary in rows_of]
+    metrics = [name for name in ("ttft", "e2e") if any(metric_of(summary, name) for summary in summaries)]
+    tokens = any(is_known(summary.get("output_throughput_per_s")) for summary in summaries)
+    checks = any(is_known(summary.get("wrong")) for summary in summaries)
+    services = any(name for _, name, _ in rows_of)
     head = (
-        *(SHORT_AXES.get(axis, axis) for axis in content["axes"]),
+        *map(short_axis, content["axes"]),
+        *(("service",) if services else ()),
         "answers/s",
         *(("tokens/s",) if tokens else ()),
         *(f"{name} {which} ms" for name in metrics for which in ("p50", "p99")),
         "ok",
+        *(("wrong",) if checks else ()),
         "limits",
         "run",
     )
-    rows = [head, *(_point_row(point, content["axes"], metrics, tokens) for point in content["points"])]
+    rows = [head]
+    for point, name, summary in rows_of:
+        rows.append(
+            (
+                *(axis_value(point["axes"][axis]) for axis in content["axes"]),
+                *((name,) if services else ()),
+                *_figures(summary, metrics, tokens),
+                percent(summary.get("success_ratio")),
+                *((count(summary.get("wrong")),) if checks else ()),
+                _held(point),
+                point["benchmark_id"],
+            )
+        )
     return aligned(rows, right=True)
 
 
-def _point_row(point: Mapping[str, Any], axes: Sequence[str], metrics: Sequence[str], tokens: bool) -> tuple[str, ...]:
-    summary = point["summary"]
+def short_axis(axis: str) -> str:
+    """load.concurrency: clients; loads.store.rate_per_s: store rate/s."""
+    found = load_axis_of(axis)
+    return f"{found.service} {SHORT_FIELDS[found.field]}".lstrip() if found else axis
+
+
+def _summaries(point: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    services = point["summary"].get("services")
+    return [("", point["summary"])] if services is None else list(services.items())
+
+
+def _figures(summary: Mapping[str, Any], metrics: Sequence[str], tokens: bool) -> list[str]:
     is_shown = bool((summary.get("requests") or {}).get("succeeded"))
     rates = [summary.get("request_throughput_per_s"), *([summary.get("output_throughput_per_s")] if tokens else [])]
-    times = [shown_percentile(_metric(point, name), which) for name in metrics for which in ("p50", "p99")]
-    return (
-        *(axis_value(point["axes"][axis]) for axis in axes),
-        *(figure(rate) if is_shown else UNKNOWN for rate in rates),
-        *(times if is_shown else [UNKNOWN] * len(times)),
-        percent(summary.get("success_ratio")),
-        {True: "hold", False: "broken", None: UNKNOWN}[point["holds"]]
-        if point["state"] == "measured"
-        else point["state"],
-        point["benchmark_id"],
-    )
+    times = [shown_percentile(metric_of(summary, name), which) for name in metrics for which in ("p50", "p99")]
+    shown = [*map(figure, rates), *times]
+    return shown if is_shown else [UNKNOWN] * len(shown)
 
 
-def _metric(point: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    metric = (point["summary"].get("metrics") or {}).get(name)
-    return metric if metric and metric.get("n") else None
+def _held(point: Mapping[str, Any]) -> str:
+    held = {True: "hold", False: "broken", None: UNKNOWN}[point["holds"]]
+    return held if point["state"] == "measured" else str(point["state"])
 
 
 def aligned(rows: Sequence[tuple[str, ...]], right: bool = False) -> list[str]:

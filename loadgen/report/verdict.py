@@ -23,7 +23,15 @@ class Verdict:
 
 
 def verdict_of(facts: Facts) -> Verdict:
-    """Sums up the SLOs' verdicts, which are the summary's own. A run that was cut off neither passes nor fails."""
+    """Sums up the SLOs' verdicts, which are the summary's own. A run that was cut off neither passes nor fails.
+
+    Wrong answers are said first, whatever the verdict.
+    """
+    verdict = _without_checks(facts)
+    return Verdict(verdict.value, f"{wrong_answers(facts)}{verdict.sentence}")
+
+
+def _without_checks(facts: Facts) -> Verdict:
     if not facts.n_finished:
         says = f"no request was finished in the measured window, with {facts.load}."
         return Verdict(NO_RESULT, f"{_cut_off(facts)}{says}")
@@ -56,16 +64,37 @@ def stated(limit: Limit) -> str:
     return f"{limit.name} is {limit.shown(limit.value)} (limit: {bound})"
 
 
+def wrong_answers(facts: Facts) -> str:
+    """3 wrong answers of 1,200 that were checked, and what leads on; empty where none was wrong."""
+    outside = facts.n_wrong_outside
+    also = f", and {outside:,} more in the warm-up or the drain" if outside else ""
+    checked = f" of {facts.n_checked:,} that were checked" if facts.n_checked >= facts.n_wrong else ""
+    if facts.n_wrong:
+        return f"{plural(facts.n_wrong, 'wrong answer')}{checked}{also}; "
+    return f"{plural(outside, 'wrong answer')} in the warm-up or the drain; " if outside else ""
+
+
 def headline(facts: Facts) -> str:
-    """12.3 answers and 789 tokens per second, first token in 98 ms (p50) to 213 ms (p99), no failures."""
+    """12.3 answers and 789 tokens per second, first token in 98 ms (p50) to 213 ms (p99), no failures.
+
+    Of several services: each one's rates and times, and the failures of all.
+    """
+    parts = facts.parts
+    named = [f"{part.service_name} {says}".lstrip() for part in parts if (says := _rates_and_times(part))]
+    return ", ".join(part for part in ("; ".join(named), failures(facts)) if part)
+
+
+def _rates_and_times(facts: Facts) -> str:
     name, words = ("ttft", "first token") if facts.metric("ttft") else ("e2e", "whole answer")
     p50, p99 = (percentile(facts.metric(name), which) for which in ("p50", "p99"))
     times = f"{words} in {ms(p50)} (p50) to {ms(p99)} (p99)" if p99 is not None else ""
-    return ", ".join(part for part in (rates(facts), times, failures(facts)) if part)
+    return ", ".join(part for part in (rates(facts), times) if part)
 
 
 def rates(facts: Facts) -> str:
     """12.3 answers and 789 tokens per second; empty where the window has no length."""
+    if facts.is_several:
+        return ", ".join(f"{part.service_name} {says}" for part in facts.parts if (says := rates(part)))
     answers, tokens = (facts.summary.get(f"{name}_throughput_per_s") for name in ("request", "output"))
     if not is_known(answers):
         return ""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from loadgen.report.numbers import UNKNOWN, is_known, plain
@@ -39,6 +39,15 @@ OUTCOMES = {
     "cancelled": "the run ended first",
 }
 
+OUTCOMES_WITHOUT_HTTP = {
+    **OUTCOMES,
+    "rate_limited": "turned away",
+    "server_error": "server error",
+    "client_error": "refused as a wrong request",
+}
+
+KINDS_WITHOUT_HTTP = ("redis", "postgresql", "python")
+
 STATUSES = {
     "complete": "complete",
     "interrupted": "stopped by hand",
@@ -55,7 +64,22 @@ RATES = {
     "recall": "recall",
 }
 
-LOAD_FIELDS = {"load.concurrency": "clients at once", "load.rate_per_s": "requests sent per second"}
+LOAD_FIELDS = {"concurrency": "clients at once", "rate_per_s": "requests sent per second"}
+
+_LOAD_AXIS = re.compile(r"load(?:|s\.(?P<service>[^.]+))\.(?P<field>concurrency|rate_per_s)")
+
+
+class LoadAxis(NamedTuple):
+    """A field of the recipe that says how much load there is. service: "" where there is one only."""
+
+    service: str
+    field: str
+
+
+def load_axis_of(axis: str) -> LoadAxis | None:
+    """load.concurrency, loads.vectors.rate_per_s and the like; None: another field."""
+    match = _LOAD_AXIS.fullmatch(axis)
+    return LoadAxis(match["service"] or "", match["field"]) if match else None
 
 
 def status_of(status: Any) -> str:
@@ -68,8 +92,14 @@ def plural(n: float, one: str, many: str = "") -> str:
 
 
 def load_of(recipe: Mapping[str, Any]) -> str:
-    """The load in a few words: 8 clients; 200 requests/s (poisson)."""
-    load = recipe.get("load") or {}
+    """The load in a few words: 8 clients; 200 requests/s (poisson); chat 8 clients, store 50 clients."""
+    loads = recipe.get("loads") or {}
+    if not recipe.get("services"):
+        return _load_of(recipe.get("load") or {})
+    return ", ".join(f"{name} {_load_of(loads.get(name) or {})}" for name in recipe["services"])
+
+
+def _load_of(load: Mapping[str, Any]) -> str:
     if load.get("mode") == "open":
         rate, arrival = load.get("rate_per_s"), load.get("arrival") or "constant"
         kind = arrival.get("kind", "") if isinstance(arrival, Mapping) else arrival
@@ -86,21 +116,23 @@ def axis_value(value: Any) -> str:
 
 
 def load_phrase(axes: Mapping[str, Any]) -> str:
-    """Where in a sweep: 8 clients; 8 clients, workload.output_tokens 64."""
+    """Where in a sweep: 8 clients; 8 clients of chat, 200 requests/s to store; workload.output_tokens 64."""
     return ", ".join(_axis_phrase(name, value) for name, value in axes.items()) or "the one load"
 
 
 def _axis_phrase(name: str, value: Any) -> str:
-    if name == "load.concurrency" and is_known(value):
-        return plural(value, "client")
-    if name == "load.rate_per_s" and is_known(value):
-        return f"{axis_value(value)} requests/s"
-    return f"{name} {axis_value(value)}"
+    axis = load_axis_of(name)
+    if axis is None or not is_known(value):
+        return f"{name} {axis_value(value)}"
+    if axis.field == "concurrency":
+        return plural(value, "client") + (f" of {axis.service}" if axis.service else "")
+    return f"{axis_value(value)} requests/s" + (f" to {axis.service}" if axis.service else "")
 
 
 def axis_label(name: str) -> str:
     """For under an axis: clients at once (load.concurrency)."""
-    return f"{LOAD_FIELDS[name]} ({name})" if name in LOAD_FIELDS else name
+    axis = load_axis_of(name)
+    return f"{LOAD_FIELDS[axis.field]} ({name})" if axis else name
 
 
 def shortened(text: str, n_chars: int = 40) -> str:
@@ -119,9 +151,15 @@ def without_secrets(url: Any) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
+def one_line(text: Any) -> str:
+    """Text of a server's as one line, without what would move a terminal's cursor."""
+    shown = "".join(char if char.isprintable() else " " for char in str(text))
+    return re.sub(r" +", " ", shown).strip()
+
+
 def cell(text: Any) -> str:
     """Text that stays one cell of a Markdown table, and no HTML."""
-    clean = re.sub(r"\s+", " ", str(text)).strip()
+    clean = one_line(text)
     return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", clean.replace("|", "\\|")) or UNKNOWN
 
 

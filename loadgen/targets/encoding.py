@@ -1,13 +1,14 @@
 """A request as the bytes that go over the wire, and where its slots lie. HTTP/1.1: RFC 9112."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loadgen import __version__
 from loadgen.errors import RecipeError
-from loadgen.plan.model import NO_SLOT, SLOT_BYTES, Request
+from loadgen.plan.model import SLOT_BYTES, Request
 from loadgen.plan.synthetic import NONCE
+from loadgen.targets.slots import ID, Part, lay, parts_of, width_of
 from loadgen.targets.url import ServiceUrl
 
 SLOT = b"0" * SLOT_BYTES
@@ -41,7 +42,7 @@ def _check_header(name: str, value: str) -> None:
 
 
 def encode_get(path: str, headers: Mapping[str, str], operation: int = 0) -> Request:
-    return _encode(f"GET {path} HTTP/1.1", headers, b"", operation)
+    return encode_http("GET", path, headers, None, operation=operation)
 
 
 def encode_post(
@@ -49,28 +50,41 @@ def encode_post(
 ) -> Request:
     """A JSON body. has_nonce: NONCE stands in it once; the slot is put there."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    framing = {"Content-Type": "application/json", "Content-Length": str(len(content))}
-    usual = {name: value for name, value in framing.items() if name.lower() not in {name.lower() for name in headers}}
-    return _encode(f"POST {path} HTTP/1.1", {**headers, **usual}, content, operation, has_nonce)
+    parts: list[Part] = [content]
+    if has_nonce:
+        before, _, after = content.partition(NONCE.encode())
+        parts = [before, ID, after]
+    return encode_http("POST", path, json_headers(headers), parts, operation=operation)
 
 
-def _encode(
-    first_line: str, headers: Mapping[str, str], body: bytes, operation: int, has_nonce: bool = False
+def json_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """With the content type of JSON, unless another is given."""
+    has_type = any(name.lower() == "content-type" for name in headers)
+    return dict(headers) if has_type else {**headers, "Content-Type": "application/json"}
+
+
+def encode_http(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    content: Sequence[Part] | None,
+    *,
+    n_more_bytes: int = 0,
+    **known: Any,
 ) -> Request:
-    lines = [first_line.encode(), *(f"{name}: {value}".encode() for name, value in headers.items())]
-    head = b"\r\n".join(lines) + b"\r\n\r\n"
-    raw = head + body
-    return Request(
-        raw=raw.replace(NONCE.encode(), SLOT, 1) if has_nonce else raw,
-        id_at=_id_at(head, headers),
-        nonce_at=raw.index(NONCE.encode(), len(head)) if has_nonce else NO_SLOT,
-        operation=operation,
-    )
+    """Any request. In path and headers {index}, {key} and {uuid} are slots.
 
-
-def _id_at(head: bytes, headers: Mapping[str, str]) -> int:
-    """NO_SLOT where the recipe sets the header itself."""
-    if headers.get(_REQUEST_ID) != SLOT.decode():
-        return NO_SLOT
-    before = f"\r\n{_REQUEST_ID}: ".encode()
-    return head.index(before + SLOT) + len(before)
+    content: the body; None: none, and no Content-Length. n_more_bytes: how many follow out of the pool's bodies, before
+    content. known: other fields of Request; body_at is set where there are more bytes.
+    """
+    head: list[Part] = [f"{method} ".encode(), *parts_of(path), b" HTTP/1.1\r\n"]
+    for name, value in headers.items():
+        is_id = name == _REQUEST_ID and value == SLOT.decode()
+        head += [f"{name}: ".encode(), *([ID] if is_id else parts_of(value)), b"\r\n"]
+    if content is not None:
+        head.append(b"Content-Length: %d\r\n" % (width_of(content) + n_more_bytes))
+    head.append(b"\r\n")
+    raw, slots = lay([*head, *(content or ())])
+    if n_more_bytes:
+        known["body_at"] = width_of(head)
+    return Request(raw=raw, slots=slots, expects_no_body=method == "HEAD", **known)

@@ -3,15 +3,17 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from loadgen.engine.contract import Address
 from loadgen.errors import RecipeError, TargetError
-from loadgen.plan.model import Draft, Operation, Prompt, Request, Wire
+from loadgen.plan.files import Prompt
+from loadgen.plan.model import Operation, Request, Wire, Work
+from loadgen.plan.payloads import Draft, build_drafts
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import LlmService
 from loadgen.recipe.workload import LlmWorkload
-from loadgen.targets.base import Readiness, describe_service
+from loadgen.targets.base import PlainTarget, Readiness, describe_service
 from loadgen.targets.encoding import encode_get, encode_post, request_headers
 from loadgen.targets.judge import (
     PASSING_FAILURES,
@@ -37,7 +39,7 @@ N_PROBES = 3
 PAUSE_S = 0.2
 
 
-class LlmTarget(ABC):
+class LlmTarget(PlainTarget, ABC):
     """A dialect adds paths, bodies, and how its server describes itself. tolerant: probes may fail (a simulator)."""
 
     wire: Wire
@@ -53,7 +55,15 @@ class LlmTarget(ABC):
         self._tolerant = tolerant
         self._key = service.api_key.get_secret_value() if service.api_key else None
         self._headers = request_headers(self.url, self._key, service.headers)
+        if any("{key}" in value for value in service.headers.values()):
+            raise RecipeError("service.headers: {key} stands for nothing here; {index} and {uuid} do")
         self._address: Address | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """The target of a recipe whose service is a server of language models."""
+        assert isinstance(recipe.service, LlmService)
+        return cls(recipe, recipe.service)
 
     @abstractmethod
     def path(self, operation: str) -> str:
@@ -76,6 +86,11 @@ class LlmTarget(ABC):
         body = self.body(name, draft.prompt, draft.output_tokens)
         kept = {field: value for field, value in body.items() if field not in self.left_out}
         return encode_post(self.path(name), self._headers, kept, draft.operation, draft.has_nonce)
+
+    def work(self, n_requests: int | None) -> Work:
+        built = build_drafts(self.workload, self.recipe.seed, n_requests)
+        requests = (self.encode(draft) for draft in built.drafts)
+        return Work(requests, built.sizes, tuple(self.workload.weights.values()), built.dataset)
 
     async def prepare(self) -> Readiness:
         try:

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from loadgen.plan.model import Prompt, Wire
+from loadgen.plan.files import Prompt
+from loadgen.plan.model import Wire
+from loadgen.recipe.kinds import TOKEN_METRICS, Kind
+from loadgen.recipe.service import LlmService
+from loadgen.recipe.workload import LlmWorkload
 from loadgen.targets.llm import LlmTarget, chat_messages, plain_text
 from loadgen.targets.probe import Answer
 from loadgen.units import NS_PER_S
@@ -107,3 +111,6 @@ def _entries(listing: Any) -> list[dict[str, Any]] | None:
     """The models of /api/tags or /api/ps."""
     models = listing.get("models") if isinstance(listing, dict) else None
     return [entry for entry in models if isinstance(entry, dict)] if isinstance(models, list) else None
+
+
+KIND = Kind(LlmService, LlmWorkload, OllamaTarget.of, TOKEN_METRICS, "Ollama, in its own API")

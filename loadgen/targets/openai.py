@@ -3,7 +3,11 @@
 import re
 from typing import Any, ClassVar
 
-from loadgen.plan.model import Prompt, Wire
+from loadgen.plan.files import Prompt
+from loadgen.plan.model import Wire
+from loadgen.recipe.kinds import TOKEN_METRICS, Kind
+from loadgen.recipe.service import LlmService
+from loadgen.recipe.workload import LlmWorkload
 from loadgen.targets.llm import LlmTarget, chat_messages, plain_text
 
 _PLACES = {
@@ -75,3 +79,12 @@ class OpenAiTarget(LlmTarget):
         entries = self._models() or []
         entry = next((entry for entry in entries if self.is_same_model(entry["id"])), None)
         return {"model_details": entry and {name: entry[name] for name in entry.keys() - _OF_THE_MOMENT}}
+
+
+KIND = Kind(
+    LlmService,
+    LlmWorkload,
+    OpenAiTarget.of,
+    TOKEN_METRICS,
+    "any server that speaks OpenAI's API: llama.cpp, SGLang, a gateway, a hosted one",
+)

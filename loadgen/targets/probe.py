@@ -15,6 +15,8 @@ from typing import Any
 from loadgen.engine.contract import Address
 from loadgen.errors import TargetError
 from loadgen.recipe.service import Tls
+from loadgen.targets.conversation import tls_context
+from loadgen.targets.recognise import spoken_at
 from loadgen.targets.url import ServiceUrl
 
 CONNECT_TIMEOUT_S = 10.0
@@ -24,6 +26,7 @@ ENOUGH_PARTS = 16
 
 MAX_ANSWER_BYTES = 8 << 20
 
+_WANTS_TLS = "this port speaks TLS: write https:// in service.url"
 _WANTS_NO_TLS = "this port does not speak TLS: write http:// in service.url"
 
 
@@ -37,6 +40,7 @@ class Answer:
     complete: bool
     location: str | None = None
     retry_after: str | None = None
+    server: str | None = None
 
     @cached_property
     def text(self) -> str:
@@ -63,7 +67,12 @@ class Answer:
 
 
 def reach(url: ServiceUrl, tls: Tls) -> Address:
-    """The first of the name's addresses, of both families, that takes a connection. Raises TargetError."""
+    """The first of the name's addresses, of both families, that takes a connection; or the socket.
+
+    Raises TargetError.
+    """
+    if url.is_socket:
+        return _reach_socket(url)
     failures: list[OSError] = []
     for family, _kind, _protocol, _name, place in _resolve(url):
         try:
@@ -83,6 +92,16 @@ def reach(url: ServiceUrl, tls: Tls) -> Address:
     raise TargetError(f"{url.public}: {_why_unreachable(failures[0])}")
 
 
+def _reach_socket(url: ServiceUrl) -> Address:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(CONNECT_TIMEOUT_S)
+            connection.connect(url.path)
+    except OSError as error:
+        raise TargetError(f"{url.public}: {_why_unreachable(error)}") from None
+    return Address(family=socket.AF_UNIX, host=url.path, port=0, server_name="localhost")
+
+
 def _resolve(url: ServiceUrl) -> Iterable[tuple[int, int, int, str, Any]]:
     try:
         return socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
@@ -94,6 +113,8 @@ def _resolve(url: ServiceUrl) -> Iterable[tuple[int, int, int, str, Any]]:
 def _why_unreachable(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: nothing listens there; is the service running, and is the port right?"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such socket; is the service running, and is the path right?"
     if isinstance(error, TimeoutError):
         return f"no connection within {CONNECT_TIMEOUT_S:g} s"
     return f"cannot be reached: {error.strerror or error}"
@@ -108,18 +129,22 @@ def ask(url: ServiceUrl, address: Address, raw: bytes, timeout_s: float) -> Answ
         with _connected(url, address) as connection:
             connection.settimeout(timeout_s)
             connection.sendall(raw)
-            return _read_answer(connection, timeout_s)
+            return _read_answer(connection, raw.split(b" ", 1)[0].decode(), timeout_s)
     except TimeoutError:
         raise TargetError(f"{url.public}: no whole answer within {timeout_s:g} s") from None
     except ssl.SSLError as error:
         raise TargetError(f"{url.public}: {_why_no_tls(error)}") from None
     except (HTTPException, ValueError, OSError) as error:
-        if not address.tls and _speaks_tls(address):
-            raise TargetError(_wants_tls(url)) from None
-        raise TargetError(f"{url.public}: {_why_no_answer(error)}") from None
+        raise TargetError(f"{url.public}: {_why_no_answer(error, address)}") from None
 
 
-def _why_no_answer(error: Exception) -> str:
+def _why_no_answer(error: Exception, address: Address) -> str:
+    is_http = address.tls or isinstance(error, IncompleteRead)
+    other = "HTTP" if is_http else spoken_at(address)
+    if other == "TLS" or (other is None and _speaks_tls(address)):
+        return _WANTS_TLS
+    if other not in (None, "HTTP"):
+        return f"this looks like {other}, not HTTP: are service.url and service.kind right?"
     what = _one_line(str(error)) or type(error).__name__
     if isinstance(error, (ConnectionError, IncompleteRead)):
         return f"the connection was closed before a whole answer had come ({what})"
@@ -129,11 +154,7 @@ def _why_no_answer(error: Exception) -> str:
 def check_scheme(url: ServiceUrl, answer: Answer) -> None:
     """Raises TargetError where a server says, in plain HTTP, that its port wants TLS."""
     if not url.tls and answer.status == 400 and "https" in answer.text[:1000].lower():
-        raise TargetError(_wants_tls(url))
-
-
-def _wants_tls(url: ServiceUrl) -> str:
-    return f"{url.public}: this port speaks TLS: write https:// in service.url"
+        raise TargetError(f"{url.public}: {_WANTS_TLS}")
 
 
 def _connected(url: ServiceUrl, address: Address) -> socket.socket:
@@ -141,7 +162,7 @@ def _connected(url: ServiceUrl, address: Address) -> socket.socket:
     if not address.tls:
         return connection
     try:
-        return _context(address).wrap_socket(connection, server_hostname=address.server_name)
+        return tls_context(address).wrap_socket(connection, server_hostname=address.server_name)
     except TimeoutError:
         connection.close()
         slow = f"no TLS handshake within {CONNECT_TIMEOUT_S:g} s"
@@ -149,17 +170,6 @@ def _connected(url: ServiceUrl, address: Address) -> socket.socket:
     except BaseException:
         connection.close()
         raise
-
-
-def _context(address: Address) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=address.tls_ca_file)
-    except OSError as error:
-        raise TargetError(f"service.tls.ca_file: {address.tls_ca_file}: {error.strerror or error}") from None
-    if not address.tls_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _speaks_tls(address: Address) -> bool:
@@ -196,8 +206,8 @@ def _why_no_tls(error: ssl.SSLError) -> str:
     return f"no TLS connection ({error.reason or error})"
 
 
-def _read_answer(connection: socket.socket, timeout_s: float) -> Answer:
-    response = HTTPResponse(connection)
+def _read_answer(connection: socket.socket, method: str, timeout_s: float) -> Answer:
+    response = HTTPResponse(connection, method=method)
     try:
         response.begin()
         body, complete = _read_body(connection, response, timeout_s)
@@ -208,6 +218,7 @@ def _read_answer(connection: socket.socket, timeout_s: float) -> Answer:
             complete=complete,
             location=response.getheader("Location"),
             retry_after=response.getheader("Retry-After"),
+            server=response.getheader("Server"),
         )
     finally:
         response.close()

@@ -4,10 +4,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from loadgen.errors import RecipeError
-from loadgen.plan.model import Draft, Operation, Request, Wire
+from loadgen.plan.model import Operation, Wire, Work
+from loadgen.recipe.kinds import TOKEN_METRICS, Kind
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import LlmService, SimulatorService
-from loadgen.targets.base import Readiness
+from loadgen.recipe.workload import LlmWorkload
+from loadgen.targets.base import PlainTarget, Readiness
 from loadgen.targets.llm import LlmTarget
 from loadgen.targets.ollama import OllamaTarget
 from loadgen.targets.openai import OpenAiTarget
@@ -20,7 +22,7 @@ PORT_NOT_YET_KNOWN = "http://127.0.0.1"
 _SETTINGS = frozenset(("ttft_ms", "itl_ms", "output_tokens", "slots", "error_ratio"))
 
 
-class SimulatorTarget:
+class SimulatorTarget(PlainTarget):
     """Until prepare() has started the process its port is not known, and requests have none in their Host header."""
 
     wire: Wire
@@ -33,8 +35,8 @@ class SimulatorTarget:
         self._spoken = _speaking(recipe, recipe.service, PORT_NOT_YET_KNOWN)
         self.wire, self.operations = self._spoken.wire, self._spoken.operations
 
-    def encode(self, draft: Draft) -> Request:
-        return self._spoken.encode(draft)
+    def work(self, n_requests: int | None) -> Work:
+        return self._spoken.work(n_requests)
 
     async def prepare(self) -> Readiness:
         """Raises EngineError where the simulator cannot run here."""
@@ -75,3 +77,12 @@ def _speaking(recipe: Recipe, service: SimulatorService, url: str) -> LlmTarget:
         return OllamaTarget(recipe, spoken, tolerant=True)
     spoken = LlmService.model_validate({"kind": "openai", "url": url, "model": service.model})
     return OpenAiTarget(recipe, spoken, tolerant=True)
+
+
+KIND = Kind(
+    SimulatorService,
+    LlmWorkload,
+    SimulatorTarget,
+    TOKEN_METRICS,
+    "the embedded server of a language model that is none: it starts and stops with the run",
+)

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from loadgen.recipe.kinds import TOKEN_METRICS, Kind
+from loadgen.recipe.service import LlmService
+from loadgen.recipe.workload import LlmWorkload
 from loadgen.targets.openai import OpenAiTarget
 
 
@@ -18,3 +21,6 @@ class VllmTarget(OpenAiTarget):
             "version": version.get("version") if isinstance(version, dict) else None,
             "metrics_url": f"{self.url.scheme}://{self.url.host_header}{root}/metrics" if has_metrics else None,
         }
+
+
+KIND = Kind(LlmService, LlmWorkload, VllmTarget.of, TOKEN_METRICS, "vLLM, in OpenAI's API")

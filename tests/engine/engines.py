@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from harness import Engine
 
-from loadgen.engine import aio
+from loadgen.engine import portable
 
 
 def _native(tmp_path: Path) -> Engine:
@@ -23,14 +23,14 @@ def _native(tmp_path: Path) -> Engine:
 
 
 def _portable(tmp_path: Path) -> Engine:
-    return Engine("portable", aio.fire, tmp_path, asyncio.new_event_loop)
+    return Engine("portable", portable.fire, tmp_path, asyncio.new_event_loop)
 
 
 def _portable_on_uvloop(tmp_path: Path) -> Engine:
     uvloop = pytest.importorskip("uvloop", reason="uvloop is not made for this system")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop()  # libuv keeps a pipe from its first loop on, which no run is to blame for
-    return Engine("portable", aio.fire, tmp_path, uvloop.new_event_loop)
+    return Engine("portable", portable.fire, tmp_path, uvloop.new_event_loop)
 
 
 ENGINES: dict[str, Callable[[Path], Engine]] = {

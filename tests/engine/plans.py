@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from loadgen.plan.model import NO_SLOT, SLOT_BYTES, Dues, Operation, Plan, Pool, Request, Wire, pool_of
+from loadgen.plan.model import MAX_VALUES, SLOT_BYTES, Dues, Operation, Plan, Pool, Request, Slot, Wire, pool_of
 from loadgen.units import NS_PER_MS, NS_PER_S
 
 SLOT = b"0" * SLOT_BYTES
@@ -26,13 +26,13 @@ def chat_request(prompt: str = "hello", *, operation: int = 0, path: str = "/v1/
     )
     raw = (head + content).encode()
     first = raw.index(SLOT)
-    return Request(raw, first, raw.index(SLOT, first + 1), operation)
+    return Request(raw, (Slot(first), Slot(raw.index(SLOT, first + 1))), operation)
 
 
 def get_request(path: str = "/") -> Request:
     """A GET with an X-Request-Id."""
     raw = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: {SLOT.decode()}\r\n\r\n".encode()
-    return Request(raw, raw.index(SLOT), NO_SLOT, 0)
+    return Request(raw, (Slot(raw.index(SLOT)),))
 
 
 def closed(pauses_ns: Sequence[int] = (0,)) -> Callable[[int, int], Dues]:
@@ -70,6 +70,20 @@ def over_pool(draw: Callable[[int, int], Dues], n_payloads: int) -> Callable[[in
     def drawn(first: int, count: int) -> Dues:
         when_ns = draw(first, count).when_ns
         return Dues((np.arange(first, first + len(when_ns)) % n_payloads).astype(np.uint32), when_ns)
+
+    return drawn
+
+
+def with_values(draw: Callable[[int, int], Dues], values: Callable[[int], Sequence[int]]) -> Callable[[int, int], Dues]:
+    """The same draws, each index with values of its own; what is not given is 0."""
+
+    def drawn(first: int, count: int) -> Dues:
+        dues = draw(first, count)
+        rows = np.zeros((len(dues.when_ns), MAX_VALUES), np.int32)
+        for place in range(len(rows)):
+            own = values(first + place)
+            rows[place, : len(own)] = own
+        return dues._replace(values=rows)
 
     return drawn
 

@@ -6,6 +6,8 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 @dataclass
@@ -103,9 +105,15 @@ class ScriptedServer:
     failure: BaseException | None = None
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     _listener: asyncio.Server | None = None
+    _folder: TemporaryDirectory[str] | None = None
 
     async def start(self) -> tuple[str, int]:
-        """Listen on a port of the loopback; return the address."""
+        """Listen on a port of the loopback, or on a socket in the file system; return the address."""
+        if self.family == socket.AF_UNIX:
+            self._folder = TemporaryDirectory(prefix="loadgen-")
+            path = str(Path(self._folder.name) / "socket")
+            self._listener = await asyncio.start_unix_server(self._accept, path, limit=1 << 24)
+            return path, 0
         host = "127.0.0.1" if self.family == socket.AF_INET else "::1"
         self._listener = await asyncio.start_server(self._accept, host, 0, family=self.family, limit=1 << 24)
         return self._listener.sockets[0].getsockname()[:2]
@@ -146,6 +154,8 @@ class ScriptedServer:
             await asyncio.wait(self._tasks)
         if self._listener is not None:
             await self._listener.wait_closed()
+        if self._folder is not None:
+            self._folder.cleanup()
         if self.failure is not None:
             raise self.failure
 

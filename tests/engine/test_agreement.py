@@ -32,7 +32,8 @@ SAME = (
         "finish_reason",
         "http_status",
     ),
-    *("server_total_ns", "server_load_ns", "server_prompt_eval_ns", "server_eval_ns", "error", "payload", "phase"),
+    *("server_total_ns", "server_load_ns", "server_prompt_eval_ns", "server_eval_ns", "error", "error_code"),
+    *("payload", "phase", "n_items", "n_hits", "checked"),
 )
 IN_THEIR_OWN_WORDS = {
     "error": (Outcome.PROTOCOL_ERROR,),

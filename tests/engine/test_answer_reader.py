@@ -5,19 +5,19 @@ import json
 import pytest
 from dialects import DONE, OLLAMA_END, chat_events, delta, event, ollama_line, usage
 
-from loadgen.engine import answers
-from loadgen.engine.answers import (
+from loadgen.engine.portable import answers, cutters
+from loadgen.engine.portable.answers import (
+    ContentReader,
     DocumentReader,
     ErrorReader,
-    EventCutter,
     EventReader,
-    Facts,
     LineReader,
-    MalformedError,
     Reader,
-    clip_error,
     reader_for,
 )
+from loadgen.engine.portable.contents import Content
+from loadgen.engine.portable.cutters import EventCutter
+from loadgen.engine.portable.facts import Facts, MalformedError, clip_error
 from loadgen.plan.model import Wire
 from loadgen.records import ERROR_BYTES, FinishReason
 
@@ -94,7 +94,7 @@ def test_a_document_cut_anywhere_is_the_same_document() -> None:
 
 @pytest.mark.parametrize("reader", [EventReader(), LineReader(), DocumentReader()])
 def test_what_has_no_end_is_refused_and_not_kept(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "LIMIT_BYTES", 1000)
+    monkeypatch.setattr(cutters, "LIMIT_BYTES", 1000)
     for _ in range(8):
         reader.feed(b"data: " + b"x" * 100)
     with pytest.raises(MalformedError, match="longer than"):
@@ -102,13 +102,13 @@ def test_what_has_no_end_is_refused_and_not_kept(reader: Reader, monkeypatch: py
 
 
 def test_many_data_lines_without_an_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "LIMIT_BYTES", 1000)
+    monkeypatch.setattr(cutters, "LIMIT_BYTES", 1000)
     with pytest.raises(MalformedError, match="longer than"):
         cut(*[b"data: xxxxxxxxxxxxxxxxxxxxx\n"] * 100)
 
 
 def test_comments_without_an_end_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "LIMIT_BYTES", 1000)
+    monkeypatch.setattr(cutters, "LIMIT_BYTES", 1000)
     assert cut(*[b": xxxxxxxxxxxxxxxxxxxxx\nid: 3\n"] * 1000, b"data: a\n\n") == [(b"", b"a")]
 
 
@@ -127,20 +127,25 @@ def test_an_error_text_is_one_line_of_whole_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wire", "status", "content_type", "kind"),
+    ("wire", "succeeds", "content_type", "kind"),
     [
-        (Wire.OPENAI, 200, "text/event-stream", EventReader),
-        (Wire.OPENAI, 200, "Text/Event-Stream; charset=utf-8", EventReader),
-        (Wire.OPENAI, 200, "application/json", DocumentReader),
-        (Wire.OPENAI, 200, "", DocumentReader),
-        (Wire.OPENAI, 429, "text/event-stream", ErrorReader),
-        (Wire.OLLAMA, 200, "application/x-ndjson", LineReader),
-        (Wire.OLLAMA, 200, "application/json", LineReader),
-        (Wire.HTTP, 200, "text/event-stream", Reader),
+        (Wire.OPENAI, True, "text/event-stream", EventReader),
+        (Wire.OPENAI, True, "Text/Event-Stream; charset=utf-8", EventReader),
+        (Wire.OPENAI, True, "application/json", DocumentReader),
+        (Wire.OPENAI, True, "", DocumentReader),
+        (Wire.OPENAI, False, "text/event-stream", ErrorReader),
+        (Wire.OLLAMA, True, "application/x-ndjson", LineReader),
+        (Wire.OLLAMA, True, "application/json", LineReader),
+        (Wire.HTTP, True, "text/event-stream", Reader),
     ],
 )
-def test_the_head_says_how_the_body_is_read(wire: Wire, status: int, content_type: str, kind: type[Reader]) -> None:
-    assert type(reader_for(wire, status, content_type)) is kind
+def test_the_head_says_how_the_body_is_read(wire: Wire, succeeds: bool, content_type: str, kind: type[Reader]) -> None:
+    assert type(reader_for(wire, succeeds, content_type, None)) is kind
+
+
+def test_what_a_request_looks_for_is_looked_for_in_a_success_alone() -> None:
+    assert type(reader_for(Wire.HTTP, True, "text/html", Content())) is ContentReader
+    assert type(reader_for(Wire.HTTP, False, "text/html", Content())) is ErrorReader
 
 
 def test_a_number_that_is_none_leaves_what_was_known() -> None:

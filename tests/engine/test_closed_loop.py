@@ -100,7 +100,7 @@ def test_a_warm_up_by_count_comes_before_the_count(engine: Engine) -> None:
     records = carried.by_index
     assert carried.ending.window_from_ns == records["planned_at_ns"][4]
     assert carried.ending.window_to_ns >= records["done_at_ns"].max()
-    assert carried.sink.window_from_ns == carried.ending.window_from_ns
+    assert carried.sink.windows_from_ns == [carried.ending.window_from_ns]
 
 
 def test_a_warm_up_by_time_comes_before_the_count(engine: Engine) -> None:
@@ -114,8 +114,8 @@ def test_a_warm_up_by_time_comes_before_the_count(engine: Engine) -> None:
 
 def test_the_window_is_known_before_any_answer_from_it_is_shown(engine: Engine) -> None:
     carried = engine.carry(plain_plan_of(10, warmup_requests=3), each(say(OK)))
-    for block, known in zip(carried.sink.blocks, carried.sink.window_known, strict=True):
-        assert known is not None or (block.records["phase"] == Phase.WARMUP).all()
+    for block, known in zip(carried.sink.blocks, carried.sink.windows_known, strict=True):
+        assert known[0] is not None or (block.records["phase"] == Phase.WARMUP).all()
 
 
 def test_without_a_warm_up_the_window_begins_at_once_and_ends_with_the_last_answer(engine: Engine) -> None:

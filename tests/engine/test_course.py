@@ -2,7 +2,7 @@
 
 from plans import MS, closed, every, open_plan_of, opened, plan_of
 
-from loadgen.engine.course import BLOCK_DRAWS, Course
+from loadgen.engine.portable.course import BLOCK_DRAWS, Course
 from loadgen.records import Phase
 
 

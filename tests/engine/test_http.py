@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from dialects import chat_events, chat_stream, completion
 from harness import Engine, until
-from plans import CHAT, MS, NO_SLOT, chat_request, closed, get_request, open_plan_of, plain_plan_of, plan_of
+from plans import CHAT, MS, chat_request, closed, get_request, open_plan_of, plain_plan_of, plan_of
 from scripted import (
     LAST_CHUNK,
     Answer,
@@ -25,7 +25,7 @@ from scripted import (
 )
 
 from loadgen.engine.contract import Live
-from loadgen.plan.model import Plan, Request, pool_of
+from loadgen.plan.model import Plan, Request, Slot, pool_of
 from loadgen.records import NEVER
 
 OK = whole(b"hello", content_type="text/plain")
@@ -42,9 +42,9 @@ def test_a_length_ends_the_body_and_the_connection_is_kept(engine: Engine) -> No
 def test_the_request_goes_out_as_the_plan_has_it(engine: Engine) -> None:
     """The harness compares every request with the pool, byte by byte."""
     slots = get_request("/a%20b?q=%2F&x=1#")
-    odd = b"PUT /x HTTP/1.1\r\nhost: h\r\nX-EMPTY: \r\nX-Request-Id: " + slots.raw[slots.id_at :][:28]
+    odd = b"PUT /x HTTP/1.1\r\nhost: h\r\nX-EMPTY: \r\nX-Request-Id: " + slots.raw[slots.slots[0].at :][:28]
     odd += b"\r\nAccept: a\r\nAccept: b\r\nUser-Agent: me\r\nContent-Length: 3\r\n\r\nabc"
-    pool = pool_of(iter([Request(odd, odd.index(b"0" * 28), NO_SLOT, 0)]))
+    pool = pool_of(iter([Request(odd, (Slot(odd.index(b"0" * 28)),))]))
     carried = engine.carry(plain_plan_of(2, pool=pool), each(say(OK)))
     assert carried.outcomes == ["ok", "ok"]
     assert [asked.body for asked in carried.server.asked] == [b"abc", b"abc"]

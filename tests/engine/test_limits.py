@@ -133,7 +133,7 @@ def test_a_stop_that_was_asked_for_beforehand_ends_at_once(engine: Engine) -> No
         host, port = await server.start()
         live = Live(stop_asked=True)
         address = Address(socket.AF_INET, host, port, host)
-        ending = await engine.fire(plain_plan_of(None), address, KeepingSink(engine.folder / "lines"), live)
+        ending = await engine.fire_at(plain_plan_of(None), address, KeepingSink(engine.folder / "lines"), live)
         await server.stop()
         return ending, server
 
@@ -167,7 +167,7 @@ def test_cancelling_the_task_ends_the_run_and_closes_everything(engine: Engine) 
         host, port = await server.start()
         sink = KeepingSink(engine.folder / "lines")
         address = Address(socket.AF_INET, host, port, host)
-        task = asyncio.ensure_future(engine.fire(plain_plan_of(None, connections=4), address, sink, Live()))
+        task = asyncio.ensure_future(engine.fire_at(plain_plan_of(None, connections=4), address, sink))
         await server.wait_asked(4)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +15,10 @@ from harness import RUN_TAG, Engine, KeepingSink
 from plans import plan_of
 from scripted import Peer, ScriptedServer, each, say
 
-from loadgen.engine import aio
-from loadgen.engine.contract import Address, Ending, Live
+from loadgen.engine import portable
+from loadgen.engine.contract import Address, Ending, Job, Live
 from loadgen.errors import EngineError
 from loadgen.records import NEVER, Outcome
-
-
-@pytest.fixture(scope="session")
-def certificate(need: Callable[[object, str], str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(certificate, key) for the name service.test, signed by itself."""
-    openssl = need(shutil.which("openssl"), "there is no openssl to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=service.test"]
-    command += ["-addext", "subjectAltName=DNS:service.test", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +60,7 @@ def fire_over_tls(certificate: tuple[Path, Path], folder: Path, **address: objec
         sink = KeepingSink(folder / "requests.jsonl")
         settings = {"server_name": "service.test", "tls": True, "tls_ca_file": str(certificate[0]), **address}
         where = Address(socket.AF_INET, "127.0.0.1", port, **settings)  # type: ignore[arg-type]
-        ending = await aio.fire(plan_of(4, connections=2), where, sink, Live())
+        ending = await portable.fire([Job(plan_of(4, connections=2), where)], sink, Live())
         await server.stop()
         return ending, sink
 
@@ -119,7 +105,7 @@ def test_tls_to_a_plain_port_is_a_failed_connection(tmp_path: Path) -> None:
         listener = await asyncio.start_server(script, "127.0.0.1", 0)
         sink = KeepingSink(tmp_path / "lines")
         where = Address(socket.AF_INET, "127.0.0.1", listener.sockets[0].getsockname()[1], "127.0.0.1", tls=True)
-        await aio.fire(plan_of(2), where, sink, Live())
+        await portable.fire([Job(plan_of(2), where)], sink, Live())
         listener.close()
         return sink
 
@@ -164,7 +150,7 @@ def test_the_environments_proxy_is_asked_for_the_services_name(
         monkeypatch.setenv("HTTPS_PROXY", await proxy.start(port))
         sink = KeepingSink(tmp_path / "lines")
         where = Address(socket.AF_INET, "127.0.0.1", port, "service.test", tls=True, tls_ca_file=str(certificate[0]))
-        await aio.fire(plan_of(4, connections=2), where, sink, Live())
+        await portable.fire([Job(plan_of(4, connections=2), where)], sink, Live())
         proxy.listener.close()
         await server.stop()
         return proxy.asked, sink, port
@@ -176,7 +162,7 @@ def test_the_environments_proxy_is_asked_for_the_services_name(
 
 def test_a_plain_connection_to_this_host_needs_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    engine = Engine("portable", aio.fire, tmp_path, asyncio.new_event_loop)
+    engine = Engine("portable", portable.fire, tmp_path, asyncio.new_event_loop)
     assert engine.carry(plan_of(2), each(say(chat_stream(1)))).outcomes == ["ok", "ok"]
 
 
@@ -184,7 +170,7 @@ def test_it_runs_without_anything_compiled_of_loadgens_own() -> None:
     program = (
         "import sys\n"
         "sys.modules['loadgen.engine._native'] = None\n"
-        "from loadgen.engine import aio\n"
+        "from loadgen.engine import portable\n"
         "assert not [name for name, module in sys.modules.items() if module and name.startswith('loadgen') and "
         "getattr(module, '__file__', '').endswith('.so')]\n"
     )
@@ -195,4 +181,4 @@ def test_a_tag_that_leaves_no_room_for_an_index_is_refused(tmp_path: Path) -> No
     sink = KeepingSink(tmp_path / "lines", run_tag=RUN_TAG + "-too-long")
     where = Address(socket.AF_INET, "127.0.0.1", 1, "127.0.0.1")
     with pytest.raises(EngineError, match="leaves no room"):
-        asyncio.run(aio.fire(plan_of(), where, sink, Live()))
+        asyncio.run(portable.fire([Job(plan_of(), where)], sink, Live()))

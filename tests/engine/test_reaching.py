@@ -116,7 +116,7 @@ def test_a_stop_while_connections_are_opened_ends_the_run(engine: Engine) -> Non
     async def main(address: Address) -> Ending:
         live = Live()
         sink = KeepingSink(engine.folder / "lines")
-        task = asyncio.ensure_future(engine.fire(plain_plan_of(None, timeout_ns=10 * LONG_NS), address, sink, live))
+        task = asyncio.ensure_future(engine.fire_at(plain_plan_of(None, timeout_ns=10 * LONG_NS), address, sink, live))
         await asyncio.sleep(0)
         live.stop()
         return await task
@@ -143,7 +143,7 @@ def test_a_service_that_comes_later_is_reached(engine: Engine) -> None:
         sink = KeepingSink(engine.folder / "lines")
         address = Address(socket.AF_INET, "127.0.0.1", port, "127.0.0.1")
         live = Live()
-        task = asyncio.ensure_future(engine.fire(plain_plan_of(None, duration_ns=LONG_NS), address, sink, live))
+        task = asyncio.ensure_future(engine.fire_at(plain_plan_of(None, duration_ns=LONG_NS), address, sink, live))
         await until(lambda: live.n_failed >= 2)
         listener = await asyncio.start_server(_answering, "127.0.0.1", port)
         await until(lambda: live.n_succeeded >= 2)

@@ -11,7 +11,7 @@ from plans import S, plain_plan_of
 from scripted import Asked, Peer, ScriptedServer, each, say, whole
 
 from loadgen.bundle.jsonl import format_lines
-from loadgen.engine.contract import Address, Ending, Live, Why
+from loadgen.engine.contract import Address, Ending, Why
 from loadgen.records import Block
 
 OK = whole(b"hello", content_type="text/plain")
@@ -35,7 +35,7 @@ def test_a_full_disk_ends_the_run_and_leaves_whole_lines(engine: Engine) -> None
         sink = KeepingSink(engine.folder / "lines")
         address = Address(socket.AF_INET, host, port, host)
         with _file_limit(100_000):
-            ending = await engine.fire(plain_plan_of(None, connections=2), address, sink, Live())
+            ending = await engine.fire_at(plain_plan_of(None, connections=2), address, sink)
         await server.stop()
         return ending, sink
 
@@ -56,7 +56,7 @@ def test_lines_are_appended_to_what_is_there(engine: Engine) -> None:
         host, port = await server.start()
         sink = KeepingSink(engine.folder / "lines")
         sink.path.write_bytes(b"{}\n")
-        await engine.fire(plain_plan_of(3), Address(socket.AF_INET, host, port, host), sink, Live())
+        await engine.fire_at(plain_plan_of(3), Address(socket.AF_INET, host, port, host), sink)
         await server.stop()
         return sink
 
@@ -86,8 +86,8 @@ def test_a_sinks_mistake_is_not_swallowed(engine: Engine) -> None:
         host, port = await server.start()
         sink = FailingSink(engine.folder / "lines")
         try:
-            await engine.fire(
-                plain_plan_of(None, duration_ns=2 * S), Address(socket.AF_INET, host, port, host), sink, Live()
+            await engine.fire_at(
+                plain_plan_of(None, duration_ns=2 * S), Address(socket.AF_INET, host, port, host), sink
             )
         finally:
             await server.stop()

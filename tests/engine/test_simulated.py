@@ -16,7 +16,7 @@ from harness import Engine, KeepingSink
 from plans import MS, SLOT, closed, ollama_plan_of, open_plan_of, over_pool, plan_of
 
 from loadgen.engine.contract import Address, Ending, Live, Why
-from loadgen.plan.model import Plan, Request, pool_of
+from loadgen.plan.model import Plan, Request, Slot, pool_of
 from loadgen.records import NEVER, Outcome, TokenSource
 from loadgen.simulator import FAULTS, SimulatorSettings, start_simulator
 
@@ -58,7 +58,7 @@ def chat(n_tokens: int, *headers: str, path: str = "/v1/chat/completions", **fie
     body = json.dumps(document)
     lines = [f"POST {path} HTTP/1.1", "Host: simulator", f"X-Request-Id: {SLOT.decode()}", *headers]
     raw = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]).encode()
-    return Request(raw, raw.index(SLOT))
+    return Request(raw, (Slot(raw.index(SLOT)),))
 
 
 def fire(engine: Engine, plan: Plan, url: str) -> tuple[Ending, np.ndarray, Path]:  # type: ignore[type-arg]

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from seeds import BY_TARGET, WORDS
+from seeds import BY_TARGET, words_of
 
 MUTANTS_PER_CALL = 200
 
@@ -20,7 +20,7 @@ def main(module_folder: str, seconds: float) -> int:
         for target in wire_fuzz.TARGETS:
             for origin in BY_TARGET[target]:
                 seed += 2
-                found = wire_fuzz.try_mutants(origin, WORDS, target, seed, MUTANTS_PER_CALL)
+                found = wire_fuzz.try_mutants(origin, words_of(target), target, seed, MUTANTS_PER_CALL)
                 n_tried += MUTANTS_PER_CALL
                 if found is not None:
                     kept = Path(module_folder) / "broken_input"

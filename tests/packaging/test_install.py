@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.packaging, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHONS = ["3.11", "3.12", "3.13"]
 NATIVE = "import loadgen.engine._native, loadgen.simulator._native"
-PORTABLE = "import loadgen, loadgen.engine.aio, loadgen.report"
+PORTABLE = "import loadgen, loadgen.engine.portable, loadgen.report"
 
 
 def run(command: list[str | Path], **environment: str) -> str:

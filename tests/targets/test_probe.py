@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loadgen.errors import TargetError
-from loadgen.plan.model import Draft
+from loadgen.plan.payloads import Draft
 from loadgen.recipe import recipe_from_dict
 from loadgen.targets import Readiness, probe, target_for
 from tests.targets.probing import CHAT, CONTENT, GOOD, complaint_of, prepared, script_of, target_at
@@ -245,7 +245,7 @@ def test_a_stream_that_does_not_end_is_left_when_enough_is_known(monkeypatch: py
 
 
 def test_what_is_no_http_is_said() -> None:
-    assert "does not answer in HTTP (" in complaint_of(lambda _: b"SSH-2.0-OpenSSH_9.2\r\n")
+    assert "does not answer in HTTP (" in complaint_of(lambda _: b"220 mail.example ESMTP\r\n")
 
 
 def test_a_connection_that_is_closed_without_an_answer_is_said() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from loadgen.plan.model import Draft
+from loadgen.plan.payloads import Draft
 from loadgen.recipe import recipe_from_dict
 from loadgen.targets import Readiness, target_for
 from tests.targets.probing import CHAT, GOOD, complaint_of, prepared, script_of
@@ -103,3 +103,8 @@ def test_any_web_page_is_ready() -> None:
 
 def test_a_page_that_is_not_there_is_noted() -> None:
     assert _web(script_of({}), path="/x").notes == ("GET /x is answered with 404",)
+
+
+def test_what_a_web_server_calls_itself_is_its_version() -> None:
+    page = answer("", kind="text/plain", headers={"Server": "nginx/1.22.1"})
+    assert _web(script_of({"GET /x": page}), path="/x").service["version"] == "nginx/1.22.1"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from loadgen.errors import TargetError
-from loadgen.plan.model import Draft, Request
+from loadgen.plan.model import Request
+from loadgen.plan.payloads import Draft
 from loadgen.recipe import recipe_from_dict
 from loadgen.targets import Readiness, Target, target_for
 from loadgen.targets.judge import events_of

@@ -1,21 +1,23 @@
 """What stands between an engine and the bundle, without either."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-from loadgen.metrics import Tally
-from loadgen.plan.model import Operation
+from loadgen.metrics import Tallies
+from loadgen.plan.model import Operation, Plan
 from loadgen.records import ERROR_BYTES, Outcome, empty_record
-from loadgen.run import RunSink
+from loadgen.run.sinks import RunSink
 
 KEY = "sk-0123456789"
 
 
 def sink(tmp_path: Path, duration_ns: int | None = None) -> RunSink:
-    tally = Tally((Operation("chat", expects_tokens=True),), ())
+    tallies = Tallies((Operation("chat", expects_tokens=True),), {"": ()})
+    plan = Plan(**{**dict.fromkeys(field.name for field in fields(Plan)), "duration_ns": duration_ns})
     redact = lambda text: text.replace(KEY, "***")  # noqa: E731
-    return RunSink(tmp_path / "requests.jsonl", "BM-20260101-001", tally, duration_ns, redact)
+    return RunSink(tmp_path / "requests.jsonl", "BM-20260101-001", tallies, [plan], redact)
 
 
 def test_a_secret_that_a_server_repeats_is_hidden_before_it_is_written(tmp_path: Path) -> None:
@@ -41,7 +43,8 @@ def test_a_hidden_text_that_grows_is_cut_between_characters(tmp_path: Path) -> N
 
 def test_the_window_of_the_figures_begins_and_ends_with_the_engine_s(tmp_path: Path) -> None:
     one = sink(tmp_path, duration_ns=50)
-    one.window_from_ns = None
-    assert one.tally.window_from_ns is None
-    one.window_from_ns = 7
-    assert (one.window_from_ns, one.tally.window_from_ns, one.tally.window_end_ns) == (7, 7, 57)
+    tally = one.tallies.by_service[""]
+    one.windows_from_ns = [None]
+    assert tally.window_from_ns is None
+    one.windows_from_ns[0] = 7
+    assert (one.windows_from_ns, tally.window_from_ns, tally.window_end_ns) == ([7], 7, 57)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadgen.records import ERROR_BYTES, FinishReason
+from loadgen.records import ERROR_BYTES, ERROR_CODE_BYTES, FinishReason
 
 UNKNOWN = -1
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -202,6 +202,7 @@ class Facts:
     prompt_eval_ns: int = UNKNOWN
     eval_ns: int = UNKNOWN
     error: str = ""
+    error_code: str = ""
 
 
 FINISH_REASONS = {
@@ -239,6 +240,7 @@ def facts_of(document: dict[str, Any]) -> Facts:
         facts.output_tokens = _count(usage.get("completion_tokens"), facts.output_tokens, 2**31 - 1)
     facts.has_error = document.get("error") not in (None, False, "") or document.get("object") == "error"
     facts.error = _error_text(document)
+    facts.error_code = _error_code(document)
     return facts
 
 
@@ -246,21 +248,25 @@ def _read_choice(facts: Facts, choice: dict[str, Any]) -> None:
     for part in (choice.get("delta"), choice.get("message")):
         if isinstance(part, dict):
             _read_delta(facts, part)
-    facts.has_content |= _has_text(choice.get("text"))
+    _take_text(facts, choice.get("text"))
     _take_finish(facts, choice.get("finish_reason"))
 
 
 def _read_delta(facts: Facts, delta: dict[str, Any]) -> None:
     for name in ("content", "reasoning_content", "reasoning", "thinking"):
-        facts.has_content |= _has_text(delta.get(name))
+        _take_text(facts, delta.get(name))
     facts.has_content |= isinstance(delta.get("tool_calls"), list | dict) and bool(delta["tool_calls"])
     facts.is_refusal |= isinstance(delta.get("refusal"), str) and bool(delta["refusal"])
 
 
-def _has_text(value: Any) -> bool:
+def _take_text(facts: Facts, value: Any) -> None:
+    """A text, or parts of one, of which some may refuse."""
     if isinstance(value, list):
-        return any(isinstance(part, dict) and _has_text(part.get("text")) for part in value)
-    return isinstance(value, str) and bool(value)
+        for part in value:
+            if isinstance(part, dict):
+                _take_text(facts, part.get("text"))
+                facts.is_refusal |= isinstance(part.get("refusal"), str) and bool(part["refusal"])
+    facts.has_content |= isinstance(value, str) and bool(value)
 
 
 def _take_finish(facts: Facts, reason: Any) -> None:
@@ -272,7 +278,8 @@ def _read_ollama(facts: Facts, document: dict[str, Any]) -> None:
     message = document.get("message")
     if isinstance(message, dict):
         _read_delta(facts, message)
-    facts.has_content |= _has_text(document.get("response")) or _has_text(document.get("thinking"))
+    _take_text(facts, document.get("response"))
+    _take_text(facts, document.get("thinking"))
     _take_finish(facts, document.get("done_reason"))
     facts.is_done = document.get("done") is True
     facts.prompt_tokens = _count(document.get("prompt_eval_count"), facts.prompt_tokens, 2**31 - 1)
@@ -287,23 +294,40 @@ def _count(value: Any, otherwise: int, largest: int) -> int:
     return largest if value >= largest else int(value)
 
 
+def _member(document: dict[str, Any], name: str) -> dict[str, Any]:
+    member = document.get(name)
+    return member if isinstance(member, dict) else {}
+
+
+def _first_text(*places: Any) -> str:
+    return next((place for place in places if isinstance(place, str) and place), "")
+
+
 def _error_text(document: dict[str, Any]) -> str:
     """The best of what a document says went wrong: the places come from the most to the least telling."""
-    error = document.get("error")
-    inner: dict[str, Any] = error if isinstance(error, dict) else {}
+    inner = _member(document, "error")
     detail = document.get("detail")
     if isinstance(detail, list):
         detail = next((item.get("msg") for item in detail if isinstance(item, dict)), None)
-    places = (error, inner.get("message"), inner.get("code"), inner.get("type"), document.get("message"), detail)
-    return next((place for place in places if isinstance(place, str)), "")
+    return _first_text(
+        *(inner.get("message"), inner.get("code"), inner.get("type"), document.get("message"), document.get("error")),
+        *(detail, _member(document, "status").get("error"), document.get("code"), document.get("type")),
+    )
 
 
-def excerpt(text: bytes) -> bytes:
+def _error_code(document: dict[str, Any]) -> str:
+    inner = _member(document, "error")
+    name = document.get("error") if isinstance(document.get("message"), str) else None
+    return _first_text(inner.get("code"), document.get("code"), inner.get("type"), document.get("type"), name)
+
+
+def excerpt(text: bytes, n_bytes: int = ERROR_BYTES) -> bytes:
     """A text in one line that fits a record, for text that is good UTF-8."""
     line = re.sub(r"[\x00-\x20\x7f]+", " ", text.decode()).strip(" ").encode()
-    return line[:ERROR_BYTES].decode(errors="ignore").rstrip(" ").encode()
+    return line[:n_bytes].decode(errors="ignore").rstrip(" ").encode()
 
 
 def known_facts(facts: Facts) -> dict[str, Any]:
     """Facts with the error as the probe gives it."""
-    return {**vars(facts), "error": excerpt(facts.error.encode(errors="replace"))}
+    error, code = (text.encode(errors="replace") for text in (facts.error, facts.error_code))
+    return {**vars(facts), "error": excerpt(error), "error_code": excerpt(code, ERROR_CODE_BYTES)}

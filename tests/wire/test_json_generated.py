@@ -33,7 +33,7 @@ KEYS = [
         "msg",
     ),
     *("response", "thinking", "done", "done_reason", "prompt_eval_count", "eval_count", "total_duration"),
-    *("load_duration", "prompt_eval_duration", "eval_duration", "", "x", 'q"\\', "é😀", "choice", "choicess"),
+    *("status", "load_duration", "prompt_eval_duration", "eval_duration", "", "x", 'q"\\', "é😀", "choice", "choicess"),
 ]
 NUMBERS = st.one_of(
     st.integers(-5, 300),
@@ -109,19 +109,15 @@ class Scribe:
 def settled(document: dict[str, Any]) -> dict[str, Any]:
     """Without what two readers may see in two ways: the last of several members that say the same thing."""
     kept = dict(document)
-    error = kept.get("error")
-    if isinstance(error, dict) and isinstance(error.get("code"), str) and isinstance(error.get("type"), str):
-        kept["error"] = {name: inner for name, inner in error.items() if name != "type"}
     for rival, name in (
         ("prompt_eval_count", "usage"),
         ("eval_count", "usage"),
         ("done_reason", "choices"),
-        ("code", "type"),
     ):
         if name in kept:
             kept.pop(rival, None)
-    for vague in ("type", "code", "detail"):
-        kept.pop(vague, None)
+    if isinstance(kept.get("detail"), list):
+        del kept["detail"]
     return kept
 
 

@@ -35,6 +35,10 @@ SAYS = {
     "no refusal": ('{"choices":[{"delta":{"refusal":null}},{"delta":{"refusal":""}}]}', NOTHING),
     "parts with text": ('{"choices":[{"delta":{"content":[{"type":"text","text":"a"}]}}]}', CONTENT),
     "parts without text": ('{"choices":[{"delta":{"content":[{"type":"text","text":""},{"x":"y"}, "z"]}}]}', NOTHING),
+    "a part that refuses": (
+        '{"choices":[{"delta":{"content":[{"type":"refusal","refusal":"No."}]}}]}',
+        {"is_refusal": True},
+    ),
     "content that is an object": ('{"choices":[{"delta":{"content":{"text":"a"}}}]}', NOTHING),
     "a whole message": (
         '{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}',
@@ -125,13 +129,57 @@ SAYS = {
     "Ollama's error": ('{"error":"model not found"}', {"has_error": True, "error": b"model not found"}),
     "OpenAI's error": (
         '{"error":{"message":"No key","type":"auth","code":"invalid_api_key","param":null}}',
-        {"has_error": True, "error": b"No key"},
+        {"has_error": True, "error": b"No key", "error_code": b"invalid_api_key"},
     ),
     "an error with its message first and last": (
         '{"error":{"code":400,"type":"a","message":"b","param":{"message":"c"}}}',
-        {"has_error": True, "error": b"b"},
+        {"has_error": True, "error": b"b", "error_code": b"a"},
     ),
-    "an error without a message": ('{"error":{"code":"rate_limited"}}', {"has_error": True, "error": b"rate_limited"}),
+    "an error without a message": (
+        '{"error":{"code":"rate_limited"}}',
+        {"has_error": True, "error": b"rate_limited", "error_code": b"rate_limited"},
+    ),
+    "an error whose code is null": (
+        '{"error":{"code":null,"message":"m","type":"t"},"type":"error"}',
+        {"has_error": True, "error": b"m", "error_code": b"t"},
+    ),
+    "an error whose message and code are empty": (
+        '{"error":{"message":"","code":"","type":"t"},"code":"c"}',
+        {"has_error": True, "error": b"t", "error_code": b"c"},
+    ),
+    "an error as long as a code may be": (
+        '{"error":{"code":"context_length_exceeded"}}',
+        {"has_error": True, "error": b"context_length_exceeded", "error_code": b"context_length_exceeded"},
+    ),
+    "a code longer than a record holds": (
+        '{"error":{"message":"m","code":"index_not_found_exception"}}',
+        {"has_error": True, "error": b"m", "error_code": b"index_not_found_excepti"},
+    ),
+    "a character across a code's limit": (
+        r'{"error":{"message":"m","code":"012345678901234567890\u00e9x\u00e9"}}',
+        {"has_error": True, "error": b"m", "error_code": "012345678901234567890é".encode()},
+    ),
+    "Chroma's error": (
+        '{"error":"NotFoundError","message":"Collection [x] does not exist."}',
+        {"has_error": True, "error": b"Collection [x] does not exist.", "error_code": b"NotFoundError"},
+    ),
+    "Chroma's error, another way round": (
+        '{"message":"Collection [x] does not exist.","error":"NotFoundError"}',
+        {"has_error": True, "error": b"Collection [x] does not exist.", "error_code": b"NotFoundError"},
+    ),
+    "an error beside an empty message": (
+        '{"message":"","error":"Not Found"}',
+        {"has_error": True, "error": b"Not Found", "error_code": b"Not Found"},
+    ),
+    "Qdrant's error": (
+        '{"status":{"error":"Not found: Collection `x` does not exist!"},"time":0.00007}',
+        {"error": b"Not found: Collection `x` does not exist!"},
+    ),
+    "Qdrant's success": ('{"result":true,"status":"ok","time":0.00007}', NOTHING),
+    "a code at the top": (
+        '{"message":"m","code":"index_not_found","type":"invalid_request"}',
+        {"error": b"m", "error_code": b"index_not_found"},
+    ),
     "an error that is null": ('{"error":null,"choices":[{"error":"x"}]}', NOTHING),
     "an error that is empty or false": ('{"error":"","x":1}', NOTHING),
     "an error that is false": ('{"error":false}', NOTHING),
@@ -140,11 +188,11 @@ SAYS = {
     "an error that is an empty object": ('{"error":{}}', {"has_error": True}),
     "vLLM's older error": (
         '{"object":"error","message":"too long","type":"BadRequestError","param":null,"code":400}',
-        {"has_error": True, "error": b"too long"},
+        {"has_error": True, "error": b"too long", "error_code": b"BadRequestError"},
     ),
     "vLLM's older error, another way round": (
         '{"code":400,"type":"BadRequestError","message":"too long","object":"error"}',
-        {"has_error": True, "error": b"too long"},
+        {"has_error": True, "error": b"too long", "error_code": b"BadRequestError"},
     ),
     "a message that is no error": ('{"object":"chat.completion","message":"x"}', {"error": b"x"}),
     "FastAPI's detail": ('{"detail":"Not Found"}', {"error": b"Not Found"}),
@@ -166,7 +214,7 @@ SAYS = {
 
 @pytest.mark.parametrize(("document", "said"), SAYS.values(), ids=SAYS)
 def test_a_document_says_the_same_wherever_it_is_cut(probe: Any, document: str, said: dict[str, Any]) -> None:
-    expected = {**vars(Facts()), "error": b"", **said}
+    expected = {**vars(Facts()), "error": b"", "error_code": b"", **said}
     assert known_facts(facts_of(json.loads(document))) == expected
     for reads in every_cut(document.encode()):
         assert read(probe, reads) == (expected, None), reads

@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 from synthetic_runs import Shape, make_bundle, make_sweep
+from synthetic_services import CHAT, STORE, Stored, make_stored
 
 from loadgen.cli.side_by_side import side_by_side
 from loadgen.report import write_report, write_sweep_report
+from loadgen.report.facts import facts_of
+from loadgen.report.points import sweep_of
+from loadgen.report.sweep_report import sweep_json
 from loadgen.report.text import run_lines, sweep_lines
 
 KEPT = Path(__file__).parent
@@ -56,11 +60,40 @@ def a_sweep_of_models(folder: Path) -> Path:
     return write_sweep_report(make_sweep(folder / "results", SHAPE, "model", names, at=at), folder / "reports")
 
 
-KEPT_JSON = ("a_run", "a_plain_http_run", "a_sweep")
+BOTH = Stored(
+    chat=CHAT,
+    slos=("chat.p99_ttft < 400 ms", "store.p99_e2e < 40 ms", "success_ratio >= 98 %", "store.p5_recall >= 0.9"),
+)
 
-CASES: dict[str, Callable[[Path], Path]] = {
-    case.__name__: case for case in (a_run, a_failing_run, a_plain_http_run, a_sweep, a_grid, a_sweep_of_models)
-}
+
+def a_store(folder: Path) -> Path:
+    return write_report(make_stored(folder / "results", Stored()), folder / "reports")
+
+
+def a_store_that_lies(folder: Path) -> Path:
+    return write_report(make_stored(folder / "results", Stored(is_wrong=True)), folder / "reports")
+
+
+def two_services(folder: Path) -> Path:
+    return write_report(make_stored(folder / "results", replace(BOTH, is_wrong=True)), folder / "reports")
+
+
+def a_sweep_of_two_services(folder: Path) -> Path:
+    bundles = [
+        make_stored(
+            folder / "results",
+            replace(BOTH, store=replace(STORE, clients=n), sweep={"axes": {"loads.store.concurrency": n}}),
+        )
+        for n in (2, 8, 32)
+    ]
+    return write_sweep_report(bundles, folder / "reports")
+
+
+KEPT_JSON = ("a_run", "a_plain_http_run", "a_sweep", "two_services")
+
+RUNS = (a_run, a_failing_run, a_plain_http_run, a_store, a_store_that_lies, two_services)
+SWEEPS = (a_sweep, a_grid, a_sweep_of_models, a_sweep_of_two_services)
+CASES: dict[str, Callable[[Path], Path]] = {case.__name__: case for case in (*RUNS, *SWEEPS)}
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -117,6 +150,7 @@ def test_every_picture_is_there_of_its_size_and_with_room_to_its_edges(made: tup
 
 def test_the_last_lines_on_a_terminal_are_the_kept_ones(tmp_path: Path) -> None:
     bundles = make_sweep(tmp_path / "results", SHAPE, "clients", [1, 8, 16])
+    stored = [make_stored(tmp_path / "results", one) for one in (Stored(), replace(BOTH, is_wrong=True))]
     report = json.loads((write_sweep_report(bundles, tmp_path) / "report.json").read_text("utf-8"))
     parts = [
         *run_lines(bundles[1]),
@@ -124,6 +158,12 @@ def test_the_last_lines_on_a_terminal_are_the_kept_ones(tmp_path: Path) -> None:
         *sweep_lines(report),
         "",
         *side_by_side(bundles[1], bundles[2]),
+        "",
+        *run_lines(stored[0]),
+        "",
+        *run_lines(stored[1]),
+        "",
+        *sweep_lines(sweep_json(sweep_of([facts_of(stored[1])]), [])),
     ]
     text = "\n".join(parts) + "\n"
     assert text == kept("terminal.txt", text)

@@ -1,13 +1,14 @@
 """docs/bundle.md and docs/measuring.md name everything that a bundle holds."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import finished
+from made_runs import finished, finished_data, finished_services
 
-from loadgen.bundle import SCHEMA_VERSION
+from loadgen.bundle import SCHEMA_VERSION, Bundle
 from loadgen.bundle.layout import LINE_KEYS, OUTCOMES, STATUSES
 from loadgen.metrics.figures import PLAIN_METRICS, TOKEN_METRICS
 from loadgen.metrics.latency import SERVER_SPANS
@@ -24,6 +25,8 @@ FREE_KEYS = {
     "packages",
     "files",
     "by_outcome",
+    "by_error_code",
+    "services",
     "by_operation",
     "metrics",
 }
@@ -38,12 +41,14 @@ def keys_of(value: Any) -> set[str]:
     return set(value).union(*(keys_of(inner) for key, inner in value.items() if key not in FREE_KEYS))
 
 
-def test_every_key_of_run_json_and_summary_json_is_explained(tmp_path: Path) -> None:
-    bundle = finished(tmp_path)
+@pytest.mark.parametrize("make", [finished, finished_data, finished_services])
+def test_every_key_of_run_json_and_summary_json_is_explained(tmp_path: Path, make: Callable[[Path], Bundle]) -> None:
+    bundle = make(tmp_path)
     assert bundle.summary is not None
     assert keys_of(bundle.run) <= IN_BUNDLE_PAGE
     assert keys_of(bundle.summary) <= IN_BUNDLE_PAGE
-    assert keys_of(bundle.summary["metrics"]["ttft"]) <= IN_BUNDLE_PAGE
+    for part in bundle.summary.get("services", {"": bundle.summary}).values():
+        assert keys_of(part) | keys_of(part["metrics"]["e2e"]) <= IN_BUNDLE_PAGE
 
 
 @pytest.mark.parametrize("names", [LINE_KEYS, STATUSES, PLAIN_METRICS, TOKEN_METRICS])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,17 @@ def test_there_is_one_of_every_version() -> None:
     assert sorted(path.name for path in KEPT.iterdir() if path.is_dir() and path.name.startswith("v")) == VERSIONS
 
 
+def figures_of(summary: dict[str, Any]) -> dict[str, Any]:
+    """What the requests alone give: without the client, and without what was looked at after the run."""
+    figures = {**summary, "client": None, "findings": []}
+    for key in ("checked", "wrong"):
+        if key in figures:
+            figures[key] -= sum(finding[key] for finding in summary.get("findings", ()))
+    if "services" in figures:
+        figures["services"] = {name: figures_of(service) for name, service in figures["services"].items()}
+    return {key: value for key, value in figures.items() if key not in ("schema_version", "benchmark_id")}
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_kept_bundle_opens_is_whole_and_gives_its_figures_again(version: str) -> None:
     for identity in list_ids(KEPT / version):
@@ -24,6 +36,5 @@ def test_a_kept_bundle_opens_is_whole_and_gives_its_figures_again(version: str) 
         assert verify(bundle) == []
         assert bundle.summary is not None
         _, again = recalculate(bundle)
-        figures = {key: value for key, value in bundle.summary.items() if key not in ("schema_version", "benchmark_id")}
-        assert json.loads(json.dumps({**again, "client": None})) == {**figures, "client": None}
+        assert figures_of(json.loads(json.dumps(again))) == figures_of(bundle.summary)
     assert list_ids(KEPT / version)

@@ -11,12 +11,22 @@ from hypothesis import strategies as st
 from made_runs import MS, OPERATIONS, block_of
 
 from loadgen.bundle.jsonl import format_lines, parse_lines
-from loadgen.bundle.layout import LINE_KEYS, REQUEST_ID_CHARS, SERVER_KEYS, TOKEN_KEYS, request_id
+from loadgen.bundle.layout import (
+    CONTENT_KEYS,
+    LEFT_OUT,
+    LINE_KEYS,
+    REQUEST_ID_CHARS,
+    SERVER_KEYS,
+    TOKEN_KEYS,
+    KeptOperation,
+    request_id,
+)
 from loadgen.plan.model import SLOT_BYTES
 from loadgen.records import (
     NEVER,
     RECORD_DTYPE,
     Block,
+    Checked,
     FinishReason,
     Outcome,
     Phase,
@@ -26,7 +36,6 @@ from loadgen.records import (
 )
 
 TAG = "BM-20260304-001"
-NUMBERS = {operation.name: number for number, operation in enumerate(OPERATIONS)}
 instants = st.integers(NEVER, 2**40)
 counts = st.integers(0, 2**31 - 1)
 
@@ -49,7 +58,7 @@ def blocks(draw: st.DrawFn) -> Block:
         gaps += own
         for name in ("sent_at_ns", "first_byte_at_ns", "first_token_at_ns", "last_token_at_ns", "done_at_ns"):
             record[name] = draw(instants)
-        for name in (*SERVER_KEYS, "prompt_tokens", "output_tokens", "connection"):
+        for name in (*SERVER_KEYS, *CONTENT_KEYS, "prompt_tokens", "output_tokens", "connection"):
             record[name] = draw(st.integers(NEVER, 2**31 - 1))
         for name in ("index", "planned_at_ns", "read_lag_ns", "request_bytes", "response_bytes", "payload"):
             record[name] = draw(counts)
@@ -59,14 +68,16 @@ def blocks(draw: st.DrawFn) -> Block:
             record[name] = draw(st.sampled_from(kind))
         record["finish_reason"] = draw(st.sampled_from(FinishReason))
         record["token_source"] = draw(st.sampled_from(TokenSource))
-        record["error"] = draw(st.text(st.characters(exclude_characters="\0"), max_size=27)).encode()
+        record["checked"] = draw(st.sampled_from(Checked))
+        record["error_code"] = draw(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)).encode()
+        record["error"] = draw(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=27)).encode()
     return Block(records, np.array(gaps, np.int64))
 
 
 @given(blocks())
 def test_records_come_back_from_their_lines_unchanged(block: Block) -> None:
     lines = format_lines(block, TAG, OPERATIONS).splitlines(keepends=True)
-    again, faults = parse_lines(lines, NUMBERS)
+    again, faults = parse_lines(lines, OPERATIONS)
     assert not faults
     assert again.records.tobytes() == block.records.tobytes()
     assert again.gaps_ns.tolist() == block.gaps_ns.tolist()
@@ -79,7 +90,7 @@ def test_lines_are_json_with_their_keys_in_order(block: Block) -> None:
     for raw in text.splitlines():
         line = json.loads(raw)
         assert list(line) == [key for key in LINE_KEYS if key in line]
-        assert set(LINE_KEYS) - line.keys() <= set(SERVER_KEYS)
+        assert set(LINE_KEYS) - line.keys() <= set(LEFT_OUT)
 
 
 def test_lines_have_no_spaces_and_end_in_a_line_feed() -> None:
@@ -138,6 +149,28 @@ def test_the_servers_own_durations_are_shown_only_where_it_reports_them() -> Non
     assert "server_eval_ns" not in line
 
 
+def test_what_an_answer_held_and_whether_it_was_right_is_shown_only_where_it_is_known() -> None:
+    block = block_of(3, 1)
+    assert not line_of(block).keys() & {"n_items", "n_hits", "checked", "error_code", "service"}
+    block.records["n_items"], block.records["n_hits"], block.records["checked"] = 10, 0, Checked.YES
+    block.records["error_code"] = b"LOADING"
+    line = line_of(block)
+    assert (line["n_items"], line["n_hits"], line["checked"], line["error_code"]) == (10, 0, True, "LOADING")
+
+
+def test_operations_of_one_name_are_told_apart_by_their_service() -> None:
+    operations = (KeptOperation("get", False, "cache"), KeptOperation("get", False, "web"))
+    block = Block(np.concatenate([empty_record()] * 2), np.zeros(0, np.int64))
+    block.records["operation"] = [1, 0]
+    lines = format_lines(block, TAG, operations).splitlines()
+    assert [(orjson.loads(line)["service"], orjson.loads(line)["operation"]) for line in lines] == [
+        ("web", "get"),
+        ("cache", "get"),
+    ]
+    again, faults = parse_lines(lines, operations)
+    assert (again.records["operation"].tolist(), faults) == ([1, 0], {})
+
+
 def test_an_error_text_survives_quotes_control_characters_and_a_cut_character() -> None:
     block = block_of(5, 1)
     block.records["error"] = b'say "\\\x01\n\xe2\x82\xac\xe2\x82'
@@ -158,7 +191,7 @@ def test_request_ids_are_as_wide_as_the_slot_that_they_are_sent_in(tag: str, ind
 )
 def test_a_line_that_is_no_request_is_left_out_and_named(raw: bytes) -> None:
     good = format_lines(block_of(0, 2), TAG, OPERATIONS).splitlines(keepends=True)
-    block, faults = parse_lines([good[0], raw, good[1]], NUMBERS)
+    block, faults = parse_lines([good[0], raw, good[1]], OPERATIONS)
     assert block.records["index"].tolist() == [0, 1]
     assert list(faults) == [1]
 
@@ -176,17 +209,21 @@ def test_a_line_that_is_no_request_is_left_out_and_named(raw: bytes) -> None:
         {"itl_ns": [1, "x"]},
         {"itl_ns": 5},
         {"error": 5},
+        {"error_code": 5},
+        {"service": "elsewhere"},
+        {"service": ["llm"]},
+        {"n_items": 2**40},
     ],
 )
 def test_a_line_with_a_value_that_no_record_can_hold_is_left_out(change: dict[str, object]) -> None:
     line = orjson.loads(format_lines(block_of(1, 1), TAG, OPERATIONS))
     raw = json.dumps({**line, **change}).encode()
-    block, faults = parse_lines([raw], NUMBERS)
+    block, faults = parse_lines([raw], OPERATIONS)
     assert len(block.records) == len(block.gaps_ns) == 0
     assert list(faults) == [0]
 
 
 def test_no_lines_are_an_empty_block() -> None:
-    block, faults = parse_lines([], NUMBERS)
+    block, faults = parse_lines([], OPERATIONS)
     assert block.records.dtype == RECORD_DTYPE
     assert (len(block.records), len(block.gaps_ns), faults) == (0, 0, {})

@@ -7,13 +7,74 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import edit_lines, finished, hash_of, start, with_hashes, write_requests
+from made_runs import (
+    edit_lines,
+    finished,
+    finished_data,
+    finished_services,
+    hash_of,
+    start,
+    with_hashes,
+    write_requests,
+)
 
 from loadgen.bundle import Bundle, open_bundle, verify
 
 
 def test_a_bundle_as_it_was_written_has_no_problems(tmp_path: Path) -> None:
     assert verify(finished(tmp_path)) == []
+
+
+def test_bundles_of_a_store_and_of_several_services_have_no_problems(tmp_path: Path) -> None:
+    assert verify(finished_data(tmp_path)) == []
+    assert verify(finished_services(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"checked": False}, "checked: must be true, or left out, got False"),
+        ({"error_code": None}, "error_code: must be a string, got None"),
+        ({"n_items": 3, "n_hits": 4}, "n_hits: 4 of 3 items"),
+        ({"n_items": -1}, "n_items: must be an integer >= 0, got -1"),
+        ({"service": "web"}, "operation: web get is none of the run's"),
+    ],
+)
+def test_a_wrong_line_of_a_store_is_named_with_its_number(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
+    bundle = edit_lines(finished_data(tmp_path), change_of(5, **changes))
+    assert any(problem.startswith(f"requests.jsonl:5: {fault}") for problem in verify(bundle)), verify(bundle)
+
+
+def test_checks_that_went_missing_show_in_the_counts(tmp_path: Path) -> None:
+    bundle = edit_lines(finished_data(tmp_path), change_of(5, checked=..., outcome="ok", success=True, error=None))
+    problems = verify(bundle)
+    assert "summary.json: checked: 51, but requests.jsonl has 10 and the findings 40" in problems
+    assert "summary.json: wrong: 3, but requests.jsonl has 1 and the findings 1" in problems
+
+
+def test_error_codes_that_were_changed_show_in_the_counts(tmp_path: Path) -> None:
+    problems = verify(edit_lines(finished_data(tmp_path), change_of(8, error_code="OOM")))
+    codes = "{'LOADING': 2}, but requests.jsonl has {'OOM': 1, 'LOADING': 1}"
+    assert f"summary.json: requests.by_error_code: {codes}" in problems
+
+
+def test_counts_are_held_against_each_service_and_against_all(tmp_path: Path) -> None:
+    bundle = edit_lines(finished_services(tmp_path), lambda lines: lines[:-1])
+    problems = verify(bundle)
+    assert "summary.json: requests.planned: 13, but requests.jsonl has 12" in problems
+    assert "summary.json: services.store.requests.planned: 12, but requests.jsonl has 11" in problems
+    assert not any("services.llm" in problem for problem in problems)
+
+
+def test_a_service_without_its_figures_is_named(tmp_path: Path) -> None:
+    bundle = finished_services(tmp_path)
+    assert bundle.summary is not None
+    del bundle.summary["services"]["llm"]["metrics"]
+    bundle.summary["services"]["store"] = 5
+    (bundle.folder / "summary.json").write_text(json.dumps(bundle.summary))
+    problems = verify(with_hashes(bundle))
+    assert "summary.json: services.llm: metrics: missing" in problems
+    assert "summary.json: services.store: must be dict, got int" in problems
 
 
 def test_a_single_changed_byte_is_found_by_its_hash(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from made_runs import NOW, RECIPE, description, finished, start, write_requests
 
 from loadgen.bundle import SCHEMA_VERSION, Bundle, create_bundle, verify, write
+from loadgen.bundle.monitor import Sample, sample_line
 from loadgen.bundle.write import remove_cut_line
 from loadgen.errors import EngineError
 
@@ -203,7 +204,7 @@ def test_a_file_size_limit_in_mid_run_leaves_a_valid_bundle(tmp_path: Path) -> N
         "from pathlib import Path\n"
         "from made_runs import NOW, OPERATIONS, start, block_of\n"
         "from loadgen.bundle.jsonl import format_lines\n"
-        "from loadgen.metrics.tally import KnownFacts, Tally\n"
+        "from loadgen.metrics import KnownFacts, Tally\n"
         "writer = start(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "tally = Tally(OPERATIONS, [])\n"
@@ -217,7 +218,7 @@ def test_a_file_size_limit_in_mid_run_leaves_a_valid_bundle(tmp_path: Path) -> N
         "            tally.add(block_of(first, 50))\n"
         "        except OSError as error:\n"
         "            n_lost += 50\n"
-        "summary = tally.summary(KnownFacts(0, 10**9, n_lost_records=n_lost))\n"
+        "summary = tally.summary(KnownFacts([(0, 10**9)], n_lost_records=n_lost))\n"
         "writer.finish('failed', summary, NOW, notes=['the disk is full'])\n"
     )
     path = os.pathsep.join([str(HERE), str(HERE.parents[2])])
@@ -237,3 +238,15 @@ def test_a_file_size_limit_in_mid_run_leaves_a_valid_bundle(tmp_path: Path) -> N
 def test_description_has_a_place_for_every_key_that_the_run_knows_beforehand() -> None:
     facts = description(rerun_of="BM-20260301-001", sweep={"name": "made", "point": 1}, git_commit="a" * 40)
     assert (facts.rerun_of, facts.git_dirty) == ("BM-20260301-001", None)
+
+
+def test_what_is_watched_beside_the_load_is_hashed_and_a_cut_line_of_it_removed(tmp_path: Path) -> None:
+    writer = start(tmp_path)
+    path = writer.monitor_path("server.jsonl")
+    path.write_bytes(sample_line(0, {"commands": 1}) + sample_line(10**9, {"commands": 5})[:-7])
+    writer.finish("complete", write_requests(writer), NOW)
+    bundle = Bundle(writer.folder)
+    assert path == bundle.folder / "monitor" / "server.jsonl"
+    assert bundle.run["files"]["monitor/server.jsonl"]["bytes"] == path.stat().st_size
+    assert bundle.server_samples == (Sample(0, {"commands": 1}),)
+    assert verify(bundle) == []

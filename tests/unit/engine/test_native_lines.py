@@ -16,9 +16,11 @@ from loadgen.bundle.jsonl import format_lines
 from loadgen.plan.model import Operation
 from loadgen.records import (
     ERROR_BYTES,
+    ERROR_CODE_BYTES,
     NEVER,
     RECORD_DTYPE,
     Block,
+    Checked,
     FinishReason,
     Outcome,
     Phase,
@@ -26,20 +28,26 @@ from loadgen.records import (
     TokenSource,
 )
 
-native = pytest.importorskip("loadgen.engine._native", reason="the native engine is not built")
+native = pytest.importorskip("loadgen.engine._lines", reason="the native engine is not built")
 
 TAG = "BM-20261121-001"
-OPERATIONS = (Operation("chat", expects_tokens=True), Operation('a "quoted" one', expects_tokens=False))
+OPERATIONS = (
+    Operation("chat", expects_tokens=True),
+    Operation('a "quoted" one'),
+    Operation("get", service="cache"),
+    Operation("get", service='a "quoted" store'),
+)
 INSTANT = st.one_of(st.just(NEVER), st.integers(0, 2**62))
 COUNT = st.one_of(st.just(NEVER), st.integers(0, 2**31 - 1))
 CODES: dict[str, st.SearchStrategy[int]] = {
     "http_status": st.integers(0, 999),
     "outcome": st.sampled_from(list(Outcome)),
     "phase": st.sampled_from(list(Phase)),
-    "operation": st.sampled_from([0, 1]),
+    "operation": st.integers(0, len(OPERATIONS) - 1),
     "stamp": st.sampled_from(list(Stamp)),
     "finish_reason": st.sampled_from(list(FinishReason)),
     "token_source": st.sampled_from(list(TokenSource)),
+    "checked": st.sampled_from(list(Checked)),
 }
 
 
@@ -58,10 +66,14 @@ def field(name: str) -> st.SearchStrategy[object]:
 
 
 TEXT = st.text(max_size=ERROR_BYTES).filter(lambda text: "\0" not in text)
-ERROR = TEXT.map(lambda text: text.encode()[:ERROR_BYTES])
+TEXTS = {
+    "error": TEXT.map(lambda text: text.encode()[:ERROR_BYTES]),
+    "error_code": TEXT.map(lambda text: text.encode()[:ERROR_CODE_BYTES]),
+}
 RECORD = st.fixed_dictionaries(
-    {name: field(name) for name in RECORD_DTYPE.names or () if name not in ("error", "n_gaps")}
-    | {"error": ERROR, "gaps_ns": st.lists(st.integers(0, 2**62), max_size=4)}
+    {name: field(name) for name in RECORD_DTYPE.names or () if name not in (*TEXTS, "n_gaps")}
+    | TEXTS
+    | {"gaps_ns": st.lists(st.integers(0, 2**62), max_size=4)}
 )
 
 
@@ -83,12 +95,12 @@ def block_of(rows: list[dict[str, object]]) -> Block:
 
 
 def written_by_native(block: Block, path: Path) -> bytes:
-    from loadgen.engine.native import codes
+    from loadgen.engine.native.run import _named, codes
 
     path.unlink(missing_ok=True)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
     try:
-        names = [f'"{OPERATIONS[0].name}"'.encode(), b'"a \\"quoted\\" one"']
+        names = [_named(one) for one in OPERATIONS]
         lines = native.Lines(fd, 0, TAG.encode(), names, [one.expects_tokens for one in OPERATIONS], codes())
         lines.write(bytes_of(block.records), bytes_of(block.gaps_ns))
     finally:
@@ -110,12 +122,12 @@ def test_native_lines_are_the_python_lines(rows: list[dict[str, object]]) -> Non
 WRITE_UNTIL_FULL = """
 import os, resource, sys
 import numpy as np
-from loadgen.engine import _native
-from loadgen.engine.native import codes
+from loadgen.engine import _lines
+from loadgen.engine.native.run import codes
 from loadgen.records import empty_record
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
-lines = _native.Lines(fd, 0, b"BM-20261121-001", [b'"chat"'], [True], codes())
+lines = _lines.Lines(fd, 0, b"BM-20261121-001", [b'"chat"'], [True], codes())
 records = np.concatenate([empty_record()] * 5)
 n_written = 0
 while not lines.error:

@@ -15,6 +15,8 @@ S = 1_000_000_000
 class Op(NamedTuple):
     name: str
     expects_tokens: bool
+    service: str = ""
+    top_k: int = 0
 
 
 @dataclass
@@ -36,6 +38,9 @@ class Made:
     token_source: TokenSource = TokenSource.NONE
     n_undated: int = 0  # events beyond the gaps that were kept
     read_lag: int = 0
+    n_hits: int | None = None
+    checked: bool = False
+    error_code: str = ""
 
     @property
     def n_events(self) -> int:
@@ -78,11 +83,13 @@ def block_of(requests: list[Made]) -> Block:
             ("done_at_ns", made.done),
             ("prompt_tokens", made.prompt_tokens),
             ("output_tokens", made.output_tokens),
+            ("n_hits", made.n_hits),
         ):
             record[name] = NEVER if instant is None else instant
         record["outcome"], record["phase"], record["operation"] = made.outcome, made.phase, made.operation
         record["n_events"], record["n_gaps"] = made.n_events, len(made.gaps)
         record["token_source"], record["read_lag_ns"] = made.token_source, made.read_lag
+        record["checked"], record["error_code"] = made.checked, made.error_code.encode()
     return Block(records, np.array([gap for made in requests for gap in made.gaps], np.int64))
 
 
@@ -112,6 +119,7 @@ def requests(draw: st.DrawFn, n_operations: int = 1) -> Made:
         steps.append(steps[-1] + draw(st.integers(0, 2 * S)))
     gaps = draw(st.lists(st.integers(0, 300 * MS), max_size=6)) if stage >= 3 else []
     has_usage = stage == 4 and draw(st.booleans())
+    outcome = draw(st.sampled_from(Outcome)) if stage == 4 else draw(st.sampled_from(list(Outcome)[1:]))
     return Made(
         index=draw(st.integers(0, 1000)),
         planned=planned,
@@ -120,7 +128,7 @@ def requests(draw: st.DrawFn, n_operations: int = 1) -> Made:
         first_token=steps[3] if stage >= 3 else None,
         gaps=gaps,
         done=steps[3] + sum(gaps) + steps[4] - steps[3] if stage == 4 else None,
-        outcome=draw(st.sampled_from(Outcome)) if stage == 4 else draw(st.sampled_from(list(Outcome)[1:])),
+        outcome=outcome,
         phase=draw(st.sampled_from(Phase)),
         operation=draw(st.integers(0, n_operations - 1)),
         prompt_tokens=draw(st.integers(0, 50)) if has_usage else None,
@@ -128,4 +136,7 @@ def requests(draw: st.DrawFn, n_operations: int = 1) -> Made:
         token_source=TokenSource.USAGE if has_usage else TokenSource.EVENTS,
         n_undated=draw(st.integers(0, 2)) if stage >= 3 else 0,
         read_lag=draw(st.integers(0, MS)),
+        n_hits=draw(st.none() | st.integers(0, 10)),
+        checked=draw(st.booleans()),
+        error_code=draw(st.sampled_from(["", "OOM", "40001"])) if outcome is not Outcome.OK else "",
     )

@@ -6,13 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_records import MS, Made, block_of, requests, streamed
 
-from loadgen.metrics.latency import PER_REQUEST, per_request_ns, present
+from loadgen.metrics.columns import Columns
+from loadgen.metrics.latency import PER_REQUEST, per_request_ns, present_ns
 from loadgen.metrics.slo import meets_every
 from loadgen.metrics.streaming import pick, token_arrivals
 from loadgen.recipe.slo import parse_slo
 from loadgen.records import NEVER, TokenSource
 
 some_requests = st.lists(requests(), min_size=1, max_size=12)
+
+
+def columns_of(made: list[Made]) -> Columns:
+    return Columns(block_of(made))
 
 
 def minus(end: int | None, begin: int | None) -> int:
@@ -39,16 +44,18 @@ def naive(metric: str, made: Made) -> int:
 
 @given(some_requests, st.sampled_from(PER_REQUEST))
 def test_each_duration_is_what_its_definition_says(made: list[Made], metric: str) -> None:
-    assert per_request_ns(metric, block_of(made).records).tolist() == [naive(metric, one) for one in made]
+    assert per_request_ns(metric, columns_of(made)).tolist() == [naive(metric, one) for one in made]
 
 
 def test_clocks_that_disagree_by_a_microsecond_give_zero_and_not_absence() -> None:
     made = streamed(sent=100, first_token=99)
-    assert per_request_ns("service_ttft", block_of([made]).records).tolist() == [0]
+    assert per_request_ns("service_ttft", columns_of([made])).tolist() == [0]
 
 
-def test_present_leaves_out_what_never_happened() -> None:
-    assert present(np.array([3, NEVER, 0])).tolist() == [3, 0]
+@given(some_requests, st.sampled_from(PER_REQUEST))
+def test_what_never_happened_is_left_out_where_it_is_not_present(made: list[Made], metric: str) -> None:
+    expected = [value for one in made if (value := naive(metric, one)) >= 0]
+    assert present_ns(metric, columns_of(made)).tolist() == expected
 
 
 @given(some_requests)
@@ -104,7 +111,7 @@ bounds = st.builds(
 
 @given(some_requests, st.lists(bounds, max_size=3))
 def test_goodput_counts_what_meets_every_bound_by_itself(made: list[Made], texts: list[str]) -> None:
-    met = meets_every(block_of(made), [parse_slo(text) for text in texts])
+    met = meets_every(columns_of(made), [parse_slo(text) for text in texts])
     assert met.tolist() == [all(naive_meets(one, text) for text in texts) for one in made]
 
 
@@ -112,9 +119,9 @@ def test_goodput_counts_what_meets_every_bound_by_itself(made: list[Made], texts
     ("text", "met"), [("max_itl < 30 ms", False), ("max_itl <= 30 ms", True), ("p50_itl < 21 ms", True)]
 )
 def test_gap_bounds_look_at_the_request_alone(text: str, met: bool) -> None:
-    assert meets_every(block_of([streamed()]), [parse_slo(text)]).tolist() == [met]
+    assert meets_every(columns_of([streamed()]), [parse_slo(text)]).tolist() == [met]
 
 
 def test_bounds_on_ratios_and_rates_are_no_matter_of_a_single_request() -> None:
     slos = [parse_slo("success_ratio >= 99 %"), parse_slo("goodput > 1000 /s")]
-    assert meets_every(block_of([streamed(done=900 * MS)]), slos).tolist() == [True]
+    assert meets_every(columns_of([streamed(done=900 * MS)]), slos).tolist() == [True]

@@ -99,3 +99,18 @@ def test_the_values_given_are_not_changed() -> None:
     values = np.array([-3, 7, HIGHEST_NS + 1], np.int64)
     Histogram().add(values)
     assert values.tolist() == [-3, 7, HIGHEST_NS + 1]
+
+
+@given(st.lists(st.lists(durations, max_size=40), min_size=1, max_size=4))
+def test_merged_histograms_are_one_that_was_given_everything(parts: list[list[int]]) -> None:
+    merged = Histogram.merged(map(histogram_of, parts))
+    whole = histogram_of([value for part in parts for value in part])
+    assert [column.tolist() for column in merged.bins()] == [column.tolist() for column in whole.bins()]
+    assert (merged.n, merged.mean, merged.min, merged.max) == (whole.n, whole.mean, whole.min, whole.max)
+    assert (merged.std or 0) == pytest.approx(whole.std or 0, rel=1e-9, abs=1e-3 + 1e-9 * (whole.max or 0))
+
+
+def test_a_merged_histogram_leaves_its_parts_as_they_were() -> None:
+    first, second = histogram_of([1, 2]), histogram_of([3])
+    Histogram.merged([first, second])
+    assert (first.n, second.n) == (2, 1)

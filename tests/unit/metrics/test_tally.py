@@ -10,23 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_records import MS, Made, Op, S, block_of, requests, streamed
 
+from loadgen.metrics import KnownFacts, Tally
 from loadgen.metrics.series import BIN_NS, MAX_BINS
 from loadgen.metrics.summary import PERCENTILES
-from loadgen.metrics.tally import KnownFacts, Tally
 from loadgen.recipe.slo import parse_slo
 from loadgen.records import Outcome, Phase
 
 CHAT = Op("chat", True)
 GET = Op("get", False)
-FACTS = KnownFacts(window_from_ns=1 * S, window_to_ns=5 * S)
+WINDOW = (1 * S, 5 * S)
+FACTS = KnownFacts([WINDOW])
 SLOS = ("p50_ttft < 1500 ms", "max_itl < 100 ms", "success_ratio >= 50 %")
 
 many_requests = st.lists(requests(n_operations=2), min_size=1, max_size=30)
 
 
 def tally_of(made: list[Made], *cuts: int, operations: tuple[Op, ...] = (CHAT,), slos: tuple[str, ...] = ()) -> Tally:
-    tally = Tally(operations, [parse_slo(text) for text in slos], FACTS.window_to_ns)
-    tally.window_from_ns = FACTS.window_from_ns
+    tally = Tally(operations, [parse_slo(text) for text in slos], WINDOW[1])
+    tally.window_from_ns = WINDOW[0]
     edges = [0, *sorted(cuts), len(made)]
     for begin, end in pairwise(edges):
         tally.add(block_of(made[begin:end]))
@@ -38,19 +39,15 @@ def measured(made: list[Made]) -> list[Made]:
 
 
 def tokens_in_window(made: list[Made]) -> float:
-    return sum(
-        one.tokens_an_event()
-        for one in made
-        for at in one.token_instants()
-        if FACTS.window_from_ns <= at < FACTS.window_to_ns
-    )
+    return sum(one.tokens_an_event() for one in made for at in one.token_instants() if WINDOW[0] <= at < WINDOW[1])
 
 
 @given(many_requests)
 def test_requests_are_counted_by_phase_and_outcome(made: list[Made]) -> None:
     summary = tally_of(made, operations=(CHAT, GET)).summary(FACTS)
     outcomes = Counter(one.outcome for one in measured(made))
-    n_failed = sum(n for kind, n in outcomes.items() if kind not in (Outcome.OK, Outcome.CANCELLED))
+    failed = [one for one in measured(made) if one.outcome not in (Outcome.OK, Outcome.CANCELLED)]
+    n_failed, codes = len(failed), Counter(one.error_code for one in failed if one.error_code)
     assert summary["requests"] == {
         "planned": len(measured(made)),
         "sent": sum(one.sent is not None for one in measured(made)),
@@ -59,6 +56,7 @@ def test_requests_are_counted_by_phase_and_outcome(made: list[Made]) -> None:
         "failed": n_failed,
         "cancelled": outcomes[Outcome.CANCELLED],
         "by_outcome": {kind.name.lower(): n for kind, n in outcomes.items()},
+        **({"by_error_code": codes} if codes else {}),
         "warmup": sum(one.phase is Phase.WARMUP for one in made),
         "drain": sum(one.phase is Phase.DRAIN for one in made),
     }
@@ -66,7 +64,7 @@ def test_requests_are_counted_by_phase_and_outcome(made: list[Made]) -> None:
 
 @given(many_requests)
 def test_latencies_are_over_successes_of_the_window(made: list[Made]) -> None:
-    tally = tally_of(made)
+    tally = tally_of(made, operations=(CHAT, GET))
     good = [one for one in measured(made) if one.outcome is Outcome.OK]
     for name, values in (
         ("ttft", [one.ttft() for one in good if one.ttft() is not None]),
@@ -80,7 +78,7 @@ def test_latencies_are_over_successes_of_the_window(made: list[Made]) -> None:
 
 @given(many_requests)
 def test_tokens_count_where_they_arrive_whatever_became_of_their_request(made: list[Made]) -> None:
-    summary = tally_of(made).summary(FACTS)
+    summary = tally_of(made, operations=(CHAT, GET)).summary(FACTS)
     assert summary["window"]["n_tokens"] == pytest.approx(tokens_in_window(made))
     assert summary["output_throughput_per_s"] == pytest.approx(tokens_in_window(made) / 4)
 
@@ -164,7 +162,7 @@ def test_without_requests_every_figure_is_null_and_every_bound_fails() -> None:
 
 
 def test_a_window_that_never_began_has_no_rates() -> None:
-    summary = tally_of([]).summary(KnownFacts(window_from_ns=5 * S, window_to_ns=2 * S))
+    summary = tally_of([]).summary(KnownFacts([(5 * S, 2 * S)]))
     assert summary["window"]["s"] == 0
     assert summary["request_throughput_per_s"] is None
 
@@ -179,7 +177,7 @@ def test_by_count_the_window_has_no_end_and_begins_when_it_is_known() -> None:
     tally.add(block_of([streamed(0, phase=Phase.WARMUP)]))
     tally.window_from_ns = 1 * S
     tally.add(block_of([streamed(900 * MS, phase=Phase.WARMUP), streamed(900 * S)]))
-    summary = tally.summary(KnownFacts(1 * S, 901 * S))
+    summary = tally.summary(KnownFacts([(1 * S, 901 * S)]))
     assert summary["window"]["n_tokens"] == 8
     assert summary["requests"]["planned"] == 1
 
@@ -197,7 +195,7 @@ def test_goodput_is_throughput_where_no_bound_is_set() -> None:
 
 def test_the_client_says_how_late_it_was_for_failures_too() -> None:
     failed = Made(planned=2 * S, sent=2 * S + 5 * MS, outcome=Outcome.RESET)
-    facts = KnownFacts(S, 5 * S, busy_ratio=0.25, cpu_s=0.08, stamp="kernel", n_clock_steps=1, n_lost_records=2)
+    facts = KnownFacts([WINDOW], busy_ratio=0.25, cpu_s=0.08, stamp="kernel", n_clock_steps=1, n_lost_records=2)
     client = tally_of([failed, streamed(2 * S)]).summary(facts)["client"]
     assert client["p99_send_lag_ms"] == 5.0
     assert (client["busy_ratio"], client["cpu_s"], client["stamp"]) == (0.25, 0.08, "kernel")

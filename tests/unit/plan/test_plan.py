@@ -22,8 +22,7 @@ def _plan(**sections: Any) -> Plan:
 
 
 def _pool_texts(plan: Plan) -> list[bytes]:
-    raw, ends = plan.pool.raw.tobytes(), plan.pool.from_byte
-    return [raw[ends[i] : ends[i + 1]] for i in range(len(plan.pool))]
+    return [plan.pool.text(payload) for payload in range(len(plan.pool))]
 
 
 def test_a_closed_loop_has_clients_and_no_pauses() -> None:
@@ -97,15 +96,16 @@ def test_several_operations_come_by_weight() -> None:
     plan = _plan(workload={"operations": {"chat": 75, "embeddings": 25}}, load={"requests": 100})
     assert [operation.name for operation in plan.operations] == ["chat", "embeddings"]
     assert [operation.expects_tokens for operation in plan.operations] == [True, False]
-    sent = plan.pool.operation[plan.draw(0, 20_000).payload]
+    sent = plan.pool.payloads["operation"][plan.draw(0, 20_000).payload]
     assert np.mean(sent == 0) == pytest.approx(0.75, abs=0.02)
 
 
 def test_slots_hold_zeros_and_lie_in_their_request() -> None:
     plan = _plan(load={"requests": 20}, workload={"prompts": {"unique": True}})
-    for raw, id_at, nonce_at in zip(_pool_texts(plan), plan.pool.id_at, plan.pool.nonce_at, strict=True):
-        assert raw[id_at : id_at + SLOT_BYTES] == raw[nonce_at : nonce_at + SLOT_BYTES] == b"0" * SLOT_BYTES
-        assert id_at < raw.index(b"\r\n\r\n") < nonce_at
+    for payload, raw in enumerate(_pool_texts(plan)):
+        request_id, nonce = plan.pool.slots_of(payload)
+        assert all(raw[slot.at : slot.at + slot.width] == b"0" * SLOT_BYTES for slot in (request_id, nonce))
+        assert request_id.at < raw.index(b"\r\n\r\n") < nonce.at
 
 
 def test_the_same_recipe_gives_the_same_digest() -> None:
@@ -114,7 +114,7 @@ def test_the_same_recipe_gives_the_same_digest() -> None:
 
 def test_the_digest_of_a_known_recipe_stays_what_it_was() -> None:
     plan = _plan(seed=42, load={**OPEN, "arrival": "poisson", "requests": 50})
-    assert plan.digest == "3e9413cc695201c009b8c5a8abb0942aac4a413a0992fa1474fc934580d1c553"
+    assert plan.digest == "74cbde960960c5f5a325d8f50aae5c96d8b09fe699cba123a7b8687ac8347a8b"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_digest_does_not_depend_on_what_a_secret_holds() -> None:
 
 def test_prompts_beyond_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "MAX_POOL_BYTES", 1000)
-    with pytest.raises(RecipeError, match=r"workload\.prompts: encoded they take more than"):
+    with pytest.raises(RecipeError, match=r"workload: its requests, encoded, take more than"):
         _plan()
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from loadgen.recipe import Recipe, load_recipe, recipe_from_dict
-from loadgen.recipe.workload import FilePrompts, HttpWorkload, LlmWorkload
+from loadgen.recipe.workload import FilePrompts, LlmWorkload
+from loadgen.targets.http import HttpWorkload
 
 SIMULATOR = "service: {kind: simulator}\n"
 OLLAMA = "service: {kind: ollama, model: smollm2}\n"

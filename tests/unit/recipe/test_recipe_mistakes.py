@@ -89,6 +89,10 @@ MISTAKES = {
     'service: {kind: vllm, model: m, headers: {a: "b\\r\\nc: d"}}': "service.headers: the value of a must be one line",
     "service: {kind: simulator, error_ratio: 2}": "service.error_ratio: must be <= 1, got 2",
     "service: {kind: simulator, ttft_ms: {mean: 5, dist: normal}}": "service.ttft_ms.dist: must be lognormal, got",
+    "service: {kind: simulator, url: 'http://h'}": "service.url: unknown field; known here: kind, settings, model",
+    "service: {kind: http, url: 'redis://h'}": "service.url: must begin with http:// or https://",
+    SIMULATOR + "output_tokens: 5": "output_tokens: unknown field, did you mean service.output_tokens?",
+    SIMULATOR + "stream: true": "stream: unknown field, did you mean workload.stream?",
     SIMULATOR + "repeat: 3": "repeat: applies to the points of a sweep only",
     SIMULATOR + "sed: 5": "sed: unknown field, did you mean seed?",
     SIMULATOR + "concurrency: 5": "concurrency: unknown field, did you mean load.concurrency?",
@@ -108,15 +112,11 @@ def test_mistake_is_named(mistakes_of: Callable[..., list[str]], text: str, line
 
 NOT_YET = {
     SIMULATOR + "search: {field: load.concurrency}": "search",
-    SIMULATOR + "services: {}": "services",
     SIMULATOR + "monitor: auto": "monitor",
     SIMULATOR + "cost: {per_hour: 5}": "cost",
     SIMULATOR + "order: random": "order",
     SIMULATOR + "record: {sample: 0.1}": "record",
     SIMULATOR + "load: {mode: open, arrival: trace, trace: {path: x}, rate_per_s: 1}": "load.arrival",
-    "service: {kind: redis, url: 'redis://h'}\nworkload: {keys: 5}": "service.kind",
-    "service: {kind: http, url: 'http://h'}\nworkload: {requests: [{method: POST}]}": "workload.requests[0].method",
-    "service: {kind: http, url: 'http://h'}\nworkload: {requests: [{body: x}]}": "workload.requests[0].body",
 }
 
 
@@ -244,12 +244,25 @@ FIELDS = [
     "seed",
     "list",
     "url",
+    "requests",
+    "operations",
+    "client",
 ]
-SECTIONS = st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), VALUES, max_size=4) | VALUES
+KINDS = st.sampled_from(["simulator", "http", "python", "redis"])
+SECTIONS = (
+    st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), VALUES, max_size=4)
+    | VALUES
+    | st.fixed_dictionaries({"kind": KINDS}, optional=dict.fromkeys(FIELDS[1:], VALUES))
+)
+
+NAMED = st.dictionaries(st.sampled_from(["a", "b"]) | st.text(max_size=3), SECTIONS, max_size=2) | VALUES
 
 
 @given(
-    st.fixed_dictionaries(dict.fromkeys(("service", "workload", "load", "sweep", "slo", "record", "repeat"), SECTIONS))
+    st.fixed_dictionaries(
+        dict.fromkeys(("service", "workload", "load", "sweep", "slo", "record", "repeat"), SECTIONS),
+        optional=dict.fromkeys(("services", "workloads", "loads"), NAMED),
+    )
 )
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_tree_is_a_recipe_or_a_list_of_lines(tree: dict[str, object]) -> None:

@@ -1,84 +1,33 @@
-"""The JSON Schema, and docs/recipes.md against it."""
+"""The JSON Schema, and the documentation against it."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loadgen.recipe import load_recipe, recipe_schema
+from loadgen.recipe.kinds import BUILT_IN
+from loadgen.recipe.schema import usable_kinds
+from loadgen.recipe.tables import HEAD, SHARED, rows_of, tables_of_kind, type_of
 
 ROOT = Path(__file__).resolve().parents[3]
-DOCS = ROOT / "docs" / "recipes.md"
+RECIPES = ROOT / "docs" / "recipes.md"
+PAGES = [RECIPES, *sorted((ROOT / "docs" / "services").glob("*.md"))]
 
-SCHEMA = recipe_schema()
+KINDS = list(usable_kinds(BUILT_IN))
+SCHEMA = recipe_schema(BUILT_IN)
 MODELS: dict[str, dict[str, Any]] = {"Recipe": SCHEMA, **SCHEMA["$defs"]}
 
 HEADINGS = {
     "Recipe": "The top level",
-    "SimulatorService": "`service` of kind simulator",
-    "LlmService": "`service` of kind ollama, vllm and openai",
-    "HttpService": "`service` of kind http",
     "Tls": "`service.tls`",
-    "LlmWorkload": "`workload` of simulator, ollama, vllm and openai",
-    "SyntheticPrompts": "`workload.prompts` of kind synthetic",
-    "FilePrompts": "`workload.prompts` of kind file",
-    "InlinePrompts": "`workload.prompts` of kind inline",
-    "HttpWorkload": "`workload` of http",
-    "HttpRequest": "`workload.requests`, each",
     "Load": "`load`",
     "Stage": "`load.stages`, each",
     "Lengths": "A drawn number of tokens",
     "Delay": "A drawn time",
 }
-"""Where docs/recipes.md tells of each part of the schema."""
-
-_KINDS = {
-    "integer": "whole number",
-    "number": "number",
-    "boolean": "true or false",
-    "string": "text",
-    "object": "mapping",
-}
-_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
-
-
-def rows_of(model: dict[str, Any]) -> Iterator[str]:
-    """One table row for each field: name, type, default, meaning."""
-    for name, field in model["properties"].items():
-        meaning, _, said = field["description"].partition(" Default: ")
-        if meaning.startswith("Default: "):
-            meaning, said = "", meaning.removeprefix("Default: ")
-        default = said.rstrip(".") or _default(field, name in model.get("required", []))
-        yield f"| `{name}` | {type_of(field)} | {default} | {meaning.replace('|', '/')} |"
-
-
-def _default(field: dict[str, Any], required: bool) -> str:
-    if required:
-        return "must be given"
-    value = field.get("default")
-    if value in (None, "", [], {}):
-        return "none"
-    text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
-    return text or (f"{value:g}" if isinstance(value, float) else str(value))
-
-
-def type_of(field: dict[str, Any]) -> str:
-    if "$ref" in field:
-        model = field["$ref"].rpartition("/")[2]
-        return {"Lengths": "a drawn number", "Delay": "a drawn time"}.get(model, "mapping")
-    if "const" in field:
-        return str(field["const"])
-    if "enum" in field:
-        return ", ".join(field["enum"])
-    for union in ("anyOf", "oneOf"):
-        if union in field:
-            return " or ".join(dict.fromkeys(type_of(part) for part in field[union] if part.get("type") != "null"))
-    if field.get("type") == "array":
-        return "a list"
-    bounds = "".join(f" {sign} {field[key]:g}" for key, sign in _BOUNDS.items() if key in field and field[key] < 2**50)
-    return _KINDS.get(field.get("type", ""), "any") + bounds
+"""Where docs/recipes.md tells of what all kinds share; the rest has its table on one of the pages of docs/services."""
 
 
 def section_of(text: str, heading: str) -> str:
@@ -88,15 +37,61 @@ def section_of(text: str, heading: str) -> str:
     return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
-def test_every_part_of_the_schema_has_its_heading() -> None:
-    assert set(HEADINGS) == set(MODELS)
-
-
 @pytest.mark.parametrize("name", HEADINGS)
-def test_docs_have_every_field_with_type_default_and_meaning(name: str) -> None:
-    section = section_of(DOCS.read_text(encoding="utf-8"), HEADINGS[name])
+def test_docs_have_every_shared_field_with_type_default_and_meaning(name: str) -> None:
+    section = section_of(RECIPES.read_text(encoding="utf-8"), HEADINGS[name])
     documented = [line for line in section.splitlines() if line.startswith("| `")]
     assert documented == list(rows_of(MODELS[name]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_has_every_field_of_a_kind(kind: str) -> None:
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for table in tables_of_kind(kind):
+        text = "\n".join(table.lines) + "\n"
+        assert f"\n{text}\n" in f"{pages}\n", f"docs/services/ lacks this table of {table.model}:\n{text}"
+
+
+def test_no_page_tells_of_a_field_that_there_is_not() -> None:
+    known = {row for model in MODELS.values() for row in rows_of(model)}
+    for page in PAGES:
+        for table in page.read_text(encoding="utf-8").split("\n\n"):
+            lines = table.splitlines()
+            if tuple(lines[:2]) == HEAD:
+                assert set(lines[2:]) <= known, page
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_page(kind: str) -> None:
+    found = re.search(rf"^\| [^|]*`{kind}`[^|]* \| \[.*\]\((services/.*\.md)\) \|$", RECIPES.read_text(), re.MULTILINE)
+    assert found
+    assert (ROOT / "docs" / found[1]).is_file()
+
+
+def test_tables_call_types_and_defaults_by_plain_words() -> None:
+    fields = {
+        "n": {"type": "integer", "minimum": 1, "maximum": 9, "default": 5, "description": "How many."},
+        "ratio": {"type": "number", "exclusiveMinimum": 0, "description": "A share. Default: half."},
+        "which": {"enum": ["a", 2], "default": "a", "description": "a | 2."},
+        "how": {"anyOf": [{"type": "integer", "minimum": 1}, {"$ref": "#/$defs/Lengths"}, {"type": "null"}]},
+        "on": {"type": "boolean", "default": False, "description": "Whether."},
+    }
+    assert list(rows_of({"properties": fields, "required": ["how"]})) == [
+        "| `n` | whole number ≥ 1 ≤ 9 | 5 | How many. |",
+        "| `ratio` | number > 0 | half | A share. |",
+        "| `which` | a, 2 | a | a / 2. |",
+        "| `how` | whole number ≥ 1 or a drawn number | must be given |  |",
+        "| `on` | true or false | false | Whether. |",
+    ]
+    assert set(SHARED) == set(HEADINGS) - {"Recipe"}
+    assert type_of({"items": {"type": "string"}, "type": "array"}) == "a list"
+
+
+def test_editors_are_told_what_belongs_to_a_kind() -> None:
+    assert SCHEMA["properties"]["service"]["properties"]["kind"]["enum"] == KINDS
+    chosen = {one["if"]["properties"]["service"]["properties"]["kind"]["const"]: one["then"] for one in SCHEMA["allOf"]}
+    assert chosen["http"]["properties"]["workload"]["$ref"] == "#/$defs/HttpWorkload"
+    assert chosen["ollama"]["properties"]["service"]["$ref"] == "#/$defs/LlmService"
 
 
 def test_every_field_of_the_schema_is_explained_and_no_other_is_allowed() -> None:
@@ -113,10 +108,13 @@ def test_recipe_that_comes_with_the_program_is_right(path: Path) -> None:
     assert all(point.load.duration_s or point.load.requests for _, point in recipe.points())
 
 
-def test_examples_in_the_docs_are_right(tmp_path: Path) -> None:
-    examples = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples_in_the_docs_are_right(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert examples
     for i, example in enumerate(examples):
+        for name in re.findall(r"\$\{(\w+)\}", example):
+            monkeypatch.setenv(name, "from-the-environment")
         path = tmp_path / f"example_{i}.yaml"
         path.write_text(example)
         load_recipe(path)

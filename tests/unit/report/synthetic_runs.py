@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadgen.bundle.jsonl import format_lines
-from loadgen.bundle.layout import KeptOperation
+from loadgen.bundle.layout import KeptOperation, describe_operation
 from loadgen.bundle.read import Bundle
 from loadgen.bundle.write import RunDescription, create_bundle
-from loadgen.metrics.tally import KnownFacts, Tally
+from loadgen.metrics import KnownFacts, Tally
 from loadgen.recipe.slo import parse_slo
 from loadgen.records import RECORD_DTYPE, Block, Outcome, Phase
 from loadgen.units import NS_PER_MS, NS_PER_S
@@ -72,7 +72,7 @@ def block_of(shape: Shape) -> Block:
     done = begins + ttft_ns + gaps_ns.sum(axis=1)
     order = np.argsort(done, kind="stable")
     begins, ttft_ns, gaps_ns, client, done = (values[order] for values in (begins, ttft_ns, gaps_ns, client, done))
-    for name in ("server_total_ns", "server_load_ns", "server_prompt_eval_ns", "server_eval_ns"):
+    for name in ("server_total_ns", "server_load_ns", "server_prompt_eval_ns", "server_eval_ns", "n_items", "n_hits"):
         records[name] = -1
     records["index"] = np.argsort(np.argsort(begins, kind="stable"), kind="stable")
     records["planned_at_ns"], records["sent_at_ns"] = begins, begins + 20_000
@@ -148,7 +148,7 @@ def make_bundle(results: Path, shape: Shape, block: Block | None = None) -> Bund
     operations = (KeptOperation("chat" if shape.n_tokens else "get", bool(shape.n_tokens)),)
     began = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
     writer = create_bundle(results, began)
-    writer.open_run(_description(shape, operations), began)
+    writer.open_run(describe(shape, [describe_operation(operation) for operation in operations]), began)
     writer.requests_path.write_bytes(format_lines(block, writer.id, operations))
     if shape.status is not None:
         ended = began + datetime.timedelta(seconds=shape.warmup_s + shape.duration_s)
@@ -164,12 +164,12 @@ def _summary(shape: Shape, block: Block, operations: Sequence[KeptOperation]) ->
     tally.window_from_ns = window_from
     tally.add(block)
     known = KnownFacts(
-        window_from, window_to, busy_ratio=0.021, cpu_s=0.75, stamp="kernel", n_clock_steps=0, n_lost_records=0
+        [(window_from, window_to)], busy_ratio=0.021, cpu_s=0.75, stamp="kernel", n_clock_steps=0, n_lost_records=0
     )
     return tally.summary(known)
 
 
-def _description(shape: Shape, operations: Sequence[KeptOperation]) -> RunDescription:
+def describe(shape: Shape, operations: Sequence[dict[str, Any]]) -> RunDescription:
     kind = "ollama" if shape.n_tokens else "http"
     version = "0.17.4" if shape.n_tokens else None
     url = "http://user:" + SECRET + "@127.0.0.1:11434/?token=" + SECRET
@@ -183,7 +183,7 @@ def _description(shape: Shape, operations: Sequence[KeptOperation]) -> RunDescri
             "digest": "cd" * 32,
             "n_requests": None,
             "dataset": {"name": "synthetic", "sha256": None},
-            "operations": [operation._asdict() for operation in operations],
+            "operations": list(operations),
         },
         clients=[
             {

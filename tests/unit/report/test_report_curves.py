@@ -16,8 +16,8 @@ def test_a_curve_ends_at_its_last_sample_and_never_past_p999() -> None:
 
 
 def test_a_curve_is_solid_only_as_far_as_the_samples_support_it(tmp_path) -> None:
-    tally, _ = recalculate(make_bundle(tmp_path, Shape()))
-    curve = curves_of(tally, None).latencies["ttft"]
+    tallies, _ = recalculate(make_bundle(tmp_path, Shape()))
+    curve = curves_of(tallies.by_service[""], None).latencies["ttft"]
     assert curve.n == 280
     assert 40 < curve.supported_to < 43
     assert curve.value_ms[0] <= curve.value_at(0.5) <= curve.value_at(0.99) <= curve.value_ms[-1]
@@ -28,8 +28,8 @@ def test_a_curve_s_median_is_that_of_the_records(tmp_path) -> None:
     records = block_of(shape).records
     measured = records[records["phase"] == 1]
     exact_ms = np.median(measured["first_token_at_ns"] - measured["planned_at_ns"]) / 1e6
-    tally, _ = recalculate(make_bundle(tmp_path, shape))
-    assert curves_of(tally, None).latencies["ttft"].value_at(0.5) == pytest.approx(exact_ms, rel=0.01)
+    tallies, _ = recalculate(make_bundle(tmp_path, shape))
+    assert curves_of(tallies.by_service[""], None).latencies["ttft"].value_at(0.5) == pytest.approx(exact_ms, rel=0.01)
 
 
 def test_bars_and_what_lies_beyond_them_are_all_the_gaps() -> None:
@@ -67,8 +67,8 @@ def test_coarser_steps_keep_the_sum_and_the_mean_of_a_shorter_last_one() -> None
 def test_the_timeline_counts_every_request_once(tmp_path) -> None:
     shape = Shape(fail_share=0.1)
     records = block_of(shape).records
-    tally, _ = recalculate(make_bundle(tmp_path, shape))
-    timeline = curves_of(tally, (2.0, 22.0)).timeline
+    tallies, _ = recalculate(make_bundle(tmp_path, shape))
+    timeline = curves_of(tallies.by_service[""], (2.0, 22.0)).timeline
     assert timeline is not None
     assert timeline.ok_per_s.sum() * timeline.step_s == pytest.approx((records["outcome"] == 0).sum())
     assert timeline.failed_per_s.sum() * timeline.step_s == pytest.approx((records["outcome"] != 0).sum())

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadgen.errors import RecipeError
-from loadgen.plan.model import NO_SLOT, SLOT_BYTES, Draft, Request
+from loadgen.plan.model import SLOT_BYTES, Request
+from loadgen.plan.payloads import Draft
 from loadgen.plan.synthetic import NONCE
 from loadgen.recipe import recipe_from_dict
 from loadgen.targets import Target, target_for
@@ -54,7 +55,7 @@ def _sent(service: dict[str, Any], draft: Draft | None = None, **workload: Any) 
 
 
 def _slots(request: Request) -> list[bytes]:
-    return [request.raw[at : at + SLOT_BYTES] for at in (request.id_at, request.nonce_at) if at != NO_SLOT]
+    return [request.raw[slot.at : slot.at + slot.width] for slot in request.slots]
 
 
 def test_a_chat_asks_for_a_stream_with_usage() -> None:
@@ -200,13 +201,13 @@ def test_a_header_of_several_lines_is_refused(value: str) -> None:
 def test_the_request_id_has_a_slot_of_zeros() -> None:
     request = _target(_openai()).encode(Draft(0, "Hi"))
     assert _slots(request) == [SLOT]
-    assert request.raw[: request.id_at].endswith(b"\r\nX-Request-Id: ")
-    assert request.raw[request.id_at + SLOT_BYTES :].startswith(b"\r\n")
+    assert request.raw[: request.slots[0].at].endswith(b"\r\nX-Request-Id: ")
+    assert request.raw[request.slots[0].at + SLOT_BYTES :].startswith(b"\r\n")
 
 
 def test_a_request_id_of_the_recipe_leaves_no_slot() -> None:
     request = _target(_openai(headers={"x-request-id": "mine"})).encode(Draft(0, "Hi"))
-    assert request.id_at == NO_SLOT
+    assert request.slots == ()
     assert Parsed(request.raw).headers.get_all("X-Request-Id") == ["mine"]
 
 
@@ -216,7 +217,8 @@ def test_the_nonce_has_a_slot_at_the_prompts_place(service: dict[str, Any], oper
     target = _target(service, operation=operation, system=f"{'0' * 40} is no slot, nor is é")
     request = target.encode(Draft(0, f"shared é {NONCE} words", 7, has_nonce=True))
     assert _slots(request) == [SLOT, SLOT]
-    marked = request.raw[: request.nonce_at] + b"N" * SLOT_BYTES + request.raw[request.nonce_at + SLOT_BYTES :]
+    nonce_at = request.slots[1].at
+    marked = request.raw[:nonce_at] + b"N" * SLOT_BYTES + request.raw[nonce_at + SLOT_BYTES :]
     assert f"shared é {'N' * SLOT_BYTES} words" in json.dumps(Parsed(marked).json, ensure_ascii=False)
     assert NONCE.encode() not in request.raw
 
@@ -239,8 +241,6 @@ def test_a_get_has_no_body() -> None:
     assert "Content-Length" not in sent.headers
 
 
-def test_plain_http_requests_have_the_services_and_their_own_headers() -> None:
-    service = {"kind": "http", "url": "http://[::1]:81/base", "headers": {"A": "1", "B": "2"}}
-    sent = Parsed(_target(service, requests=[{"path": "/x", "headers": {"b": "3"}}]).encode(Draft(0)).raw)
-    assert sent.path == "/base/x"
-    assert (sent.headers["Host"], sent.headers["A"], sent.headers.get_all("B")) == ("[::1]:81", "1", ["3"])
+def test_a_key_in_a_header_is_refused_where_no_keys_are_drawn() -> None:
+    with pytest.raises(RecipeError, match=r"service\.headers: \{key\} stands for nothing"):
+        _target(_openai(headers={"X-Shard": "{key}"}))

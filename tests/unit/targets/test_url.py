@@ -32,3 +32,30 @@ def test_a_password_in_an_address_becomes_credentials_and_shows_nowhere_else() -
 
 def test_an_address_without_a_password_gives_no_credentials() -> None:
     assert parse_url("http://example.org").authorization is None
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "tls", "database", "public"),
+    [
+        ("redis://h", 6379, False, "", "redis://h"),
+        ("redis://u:p@h:7000/5", 7000, False, "5", "redis://h:7000/5"),
+        ("rediss://h/0", 6379, True, "0", "rediss://h/0"),
+        ("postgresql://u:p@h/my%20shop?sslmode=require", 5432, False, "my shop", "postgresql://h/my%20shop"),
+        ("unix:///run/redis.sock", 0, False, "", "unix:///run/redis.sock"),
+        ("other://h", 0, False, "", "other://h:0"),
+    ],
+)
+def test_addresses_of_other_schemes_have_their_own_usual_ports(
+    url: str, port: int, tls: bool, database: str, public: str
+) -> None:
+    parsed = parse_url(url)
+    assert (parsed.port, parsed.tls, parsed.database, parsed.public) == (port, tls, database, public)
+    assert parsed.is_socket == url.startswith("unix:")
+
+
+def test_user_password_and_query_are_decoded_and_shown_nowhere() -> None:
+    parsed = parse_url("postgresql://me:p%40ss@h/db?sslmode=require&application_name=a%20b")
+    assert (parsed.user, parsed.password) == ("me", "p@ss")
+    assert parsed.query == {"sslmode": "require", "application_name": "a b"}
+    assert "p@ss" not in repr(parsed)
+    assert (parse_url("redis://:p@h").user, parse_url("redis://:p@h").password) == (None, "p")
