@@ -22,7 +22,7 @@ from loadgen.engine.portable.judging import judge_tokens
 from loadgen.engine.portable.opening import open_all
 from loadgen.engine.portable.words import NO_CONNECTION, words_of
 from loadgen.plan.model import Plan
-from loadgen.records import NEVER, Outcome
+from loadgen.records import NEVER, Checked, Outcome
 
 CLOSE_WITHIN_S = 5.0
 
@@ -80,6 +80,7 @@ class CallCarrier:
             await caller.close()
             raise
         except Exception as reason:
+            _take_notes(exchange, caller.client, reason)
             exchange.end(_blame(exchange, reason))
             if isinstance(reason, OSError):  # a time-out is one too: what the client still has under way is unknown
                 await caller.close()
@@ -101,6 +102,7 @@ class CallCarrier:
             if exchange.operation.expects_tokens and isinstance(answer, str | bytes) and answer:
                 self._take_event(exchange)
         exchange.done_at_ns = self._now_ns()
+        _take_notes(exchange, caller.client, None)
         exchange.end(judge_tokens(exchange.facts, exchange.operation, self._plan.fail_on_truncated))
 
     async def _listen(self, exchange: Exchange, items: AsyncIterator[Any]) -> None:
@@ -139,4 +141,13 @@ def _blame(exchange: Exchange, reason: Exception) -> Verdict:
         return Verdict(Outcome.CONNECT_FAILED, words_of(reason), code)
     if isinstance(reason, ConnectionError):
         return Verdict(Outcome.RESET, words_of(reason), code)
-    return Verdict(Outcome.SERVER_ERROR, str(reason), code)
+    outcome = getattr(reason, "outcome", None)
+    return Verdict(outcome if isinstance(outcome, Outcome) else Outcome.SERVER_ERROR, str(reason), code)
+
+
+def _take_notes(exchange: Exchange, client: Any, reason: Exception | None) -> None:
+    """What a client knows of its latest call and says of its own accord, as docs/services/python.md lists it."""
+    exchange.n_sent_bytes = int(getattr(client, "n_sent_bytes", 0))
+    exchange.n_items = int(getattr(client, "n_items", NEVER))
+    exchange.checked = Checked.YES if getattr(client, "checked", False) else Checked.NO
+    exchange.status = int(getattr(reason, "status", 0))

@@ -79,6 +79,7 @@ class Exchange:
         self.status = 0
         self.checked = Checked.NO
         self.n_items = self.n_hits = NEVER
+        self.n_sent_bytes = self.spec.n_bytes
         self.first_token_at_ns = self.last_token_at_ns = self.done_at_ns = NEVER
         self.gaps_ns: list[int] = []
         self.n_shared_stamps = 0
@@ -155,7 +156,7 @@ class Exchange:
             *(due.planned_at_ns, passage.sent_at_ns, passage.first_byte_at_ns),
             *(self.first_token_at_ns, self.last_token_at_ns, self.done_at_ns),
         )
-        volumes = (0, self.spec.n_bytes, passage.n_read)  # read_lag_ns first: a read stamp has none
+        volumes = (0, self.n_sent_bytes, passage.n_read)  # read_lag_ns first: a read stamp has none
         server = (facts.total_ns, facts.load_ns, facts.prompt_eval_ns, facts.eval_ns)
         counts = (facts.n_events, len(self.gaps_ns), self.n_shared_stamps)
         tokens = (min(facts.prompt_tokens, MAX_COUNT), min(output_tokens, MAX_COUNT))
