@@ -192,13 +192,13 @@ def _lines_of(jobs: Sequence[Job], sink: Sink, fd: int) -> _lines.Lines:
         fd,
         os.fstat(fd).st_size,
         sink.run_tag.encode(),
-        [_named(operation) for operation in operations],
+        [operation_json(operation) for operation in operations],
         [operation.expects_tokens for operation in operations],
         codes(),
     )
 
 
-def _named(operation: Operation) -> bytes:
+def operation_json(operation: Operation) -> bytes:
     """What a line says of the operation: its name, and its service where there are several."""
     name = orjson.dumps(operation.name)
     return name + b',"service":' + orjson.dumps(operation.service) if operation.service else name

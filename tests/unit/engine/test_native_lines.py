@@ -95,12 +95,12 @@ def block_of(rows: list[dict[str, object]]) -> Block:
 
 
 def written_by_native(block: Block, path: Path) -> bytes:
-    from loadgen.engine.native.run import _named, codes
+    from loadgen.engine.native.run import codes, operation_json
 
     path.unlink(missing_ok=True)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
     try:
-        names = [_named(one) for one in OPERATIONS]
+        names = [operation_json(one) for one in OPERATIONS]
         lines = native.Lines(fd, 0, TAG.encode(), names, [one.expects_tokens for one in OPERATIONS], codes())
         lines.write(bytes_of(block.records), bytes_of(block.gaps_ns))
     finally:
