@@ -31,6 +31,8 @@ from servers.process import Server, free_port
 
 PAIRS = 5
 REDIS_KEYS = 100_000
+WARP_S = 8.0
+"""A shorter run is too short for warp to say anything."""
 
 
 class Pair(NamedTuple):
@@ -184,10 +186,10 @@ def s3(bench: Bench) -> Iterator[Figure]:
                 "name": f"bench_s3_{operation}",
                 "service": {"kind": "s3", "url": server.url, "access_key": keys[0], "secret_key": keys[1]},
                 "workload": {"operation": operation, "bucket": "loadgen-bench", "objects": 500, "object_bytes": 65536},
-                "load": _load(bench, 16),
+                "load": _load(bench, 16, WARP_S),
             }
             host = urlsplit(server.url).netloc
-            duration_s = max(1.0, 4 * bench.scale)
+            duration_s = max(WARP_S, WARP_S * bench.scale)
             peer = _warp(bench, host, keys, operation, duration_s)
             yield from figures_of(f"S3 {operation} 64 KiB", paired(bench, recipe, peer, 3), 1.0, cpu_goal=0.5)
 

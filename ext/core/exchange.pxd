@@ -268,9 +268,10 @@ cdef inline void _sent(Loop* loop, Connection* connection, int64_t now_ns) noexc
     deadline_set(loop, connection, now_ns)
 
 cdef inline void exchange_send(Loop* loop, Connection* connection) noexcept nogil:
-    """Send what is left of the request or of its step; the instant at which nothing is left is `sent`."""
-    cdef int reason = connection_send(loop, connection)
+    """Send what is left of the request or of its step. `sent` is when the kernel was given the last of it: read before the call, within
+    which, on one host, the request may reach the server and be answered."""
     cdef int64_t now_ns = run_now_ns(&loop.clock)
+    cdef int reason = connection_send(loop, connection)
     if reason == 0:
         if connection.state == SENDING:
             connection_watch(loop, connection, EPOLLIN)
