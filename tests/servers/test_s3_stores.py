@@ -314,6 +314,7 @@ def test_signatures_that_are_too_old_are_renewed_while_the_load_goes_on(
             return work._replace(requests=list(work.requests))
 
     monkeypatch.setattr(S3Target, "work", signed_then)
+    monkeypatch.setattr("loadgen.run.once._freshly_signed", lambda plan: plan)  # which would sign them before the load
     for module in ("loadgen.plan.model", "loadgen.engine.native.job"):
         monkeypatch.setattr(f"{module}.RENEW_AFTER_NS", NS_PER_S // 2)
     recipe = recipe_for(
