@@ -12,6 +12,7 @@ import pytest
 import loadgen
 from loadgen.plan.model import Work
 from loadgen.plan.stamps import read_stamp
+from loadgen.run import once
 from loadgen.targets.s3 import endpoint
 from loadgen.targets.s3.target import S3Target
 from loadgen.units import NS_PER_S
@@ -314,7 +315,7 @@ def test_signatures_that_are_too_old_are_renewed_while_the_load_goes_on(
             return work._replace(requests=list(work.requests))
 
     monkeypatch.setattr(S3Target, "work", signed_then)
-    monkeypatch.setattr("loadgen.run.once._freshly_signed", lambda plan: plan)  # which would sign them before the load
+    monkeypatch.setattr(once, "_freshly_signed", lambda plan: plan)  # which would sign them before the load
     for module in ("loadgen.plan.model", "loadgen.engine.native.job"):
         monkeypatch.setattr(f"{module}.RENEW_AFTER_NS", NS_PER_S // 2)
     recipe = recipe_for(
