@@ -63,8 +63,7 @@ class _Run:
 
     def open(self) -> None:
         """Open all connections, all loops at once."""
-        for job in self.jobs:
-            job.feed()
+        self._feed()
         self._start("open")
         for job in self.jobs:
             job.open_sockets(self.live)
@@ -84,9 +83,9 @@ class _Run:
 
     def pump(self) -> int:
         """Feed, empty, look. Returns how many blocks were written."""
+        self._feed()
         for number, job in enumerate(self.jobs):
             job.note_end(self.why)
-            job.feed()
             job.give_sockets()
             job.renew(time.monotonic_ns() - self.origin_ns)
             self.sink.windows_from_ns[number] = job.window.from_ns
@@ -97,6 +96,10 @@ class _Run:
         if any(job.is_hopeless(self.live.elapsed_ns) for job in self.jobs):
             self._stop(Why.GAVE_UP)
         return n_blocks
+
+    def _feed(self) -> None:
+        for job in self.jobs:
+            job.feed()
 
     def _empty(self, loop: _native.Loop) -> int:
         """Write the loop's full blocks and give them back. Returns how many there were."""
@@ -109,6 +112,7 @@ class _Run:
             del records, gaps_ns
             loop.give_back(number)
             n_blocks += 1
+            self._feed()  # a loop that takes a million draws a second does not wait for the disk
         return n_blocks
 
     def _write(self, records: memoryview, gaps_ns: memoryview) -> int:
