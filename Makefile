@@ -12,6 +12,8 @@ NATIVE_SOURCES := setup.py pyproject.toml $(shell find ext -name '*.pyx' -o -nam
 HAS_COMPILER := $(shell [ "$$(uname)" = Linux ] && command -v $${CC:-cc} >/dev/null && echo yes)
 LOADGEN_NATIVE := $(if $(HAS_COMPILER),required,optional)
 FUZZ_SECONDS ?= 60
+# tests wait for servers more than they compute; a file's tests share its servers and stay together
+SIDE_BY_SIDE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
 # each a server of servers/, and a recipe of its name: NAME.yaml or NAME_sweep.yaml
 DEMOS := redis postgresql minio chroma ollama vllm
 # what a demo's recipe needs beside the address: MinIO starts with keys of its own
@@ -47,7 +49,7 @@ build: .venv/built
 
 test: .venv/tools
 	@$(PYTHON_RUN) -m servers install llamacpp nginx redis valkey postgresql seaweedfs rclone qdrant || [ "$$LOADGEN_REQUIRE" != all ]
-	@$(PYTEST) -m 'not heavy and not packaging' $(ARGS)
+	@$(PYTEST) $(SIDE_BY_SIDE) -m 'not heavy and not packaging' $(ARGS)
 
 test-servers: .venv/tools
 	@$(PYTHON_RUN) -m servers install ollama vllm transformers minio chroma || [ "$$LOADGEN_REQUIRE" != all ]

@@ -12,8 +12,8 @@ import orjson
 from numpy.typing import NDArray
 
 from figure import Figure
+from loadgen.bundle.jsonl import codes
 from loadgen.engine._lines import Lines
-from loadgen.engine.native.run import codes
 from loadgen.records import Block, empty_record
 from loadgen.simulator import SimulatorSettings, start_simulator
 from measure import (

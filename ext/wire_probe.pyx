@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from wire.answer cimport AnswerReader, answer_finish
-from wire.any_parser cimport (ANY_ANSWER, ANY_HTTP1, ANY_IDS, ANY_NDJSON, ANY_PG, ANY_RESP, ANY_SSE, ANY_VALUE,
+from wire.any_parser cimport (ANY_ANSWER, ANY_HTTP1, ANY_HTTP1_SEEN, ANY_IDS, ANY_NDJSON, ANY_PG, ANY_RESP, ANY_SSE, ANY_VALUE,
                               AnyParser, any_feed, any_reset)
 from wire.codes cimport (N_REASONS, WIRE_BODY, WIRE_DONE, WIRE_ERROR, WIRE_EVENT, WIRE_HEAD, WIRE_MORE, Span,
                          wire_reason)
@@ -74,9 +74,14 @@ cdef class Codes:
 
     def __init__(self, kind, chunks, option=0):
         self.kind = kind
+        self.again(chunks, option)
+
+    def again(self, chunks, option=0):
+        """The next thing of the same kind."""
         self.chunks = list(reversed(chunks))
+        self.chunk = None
         self.code = WIRE_MORE
-        any_reset(&self.parser, kind, option)
+        any_reset(&self.parser, self.kind, option)
 
     def __iter__(self):
         return self
@@ -108,15 +113,21 @@ cdef str _reason(int reason):
     return wire_reason(reason).decode()
 
 
-def http1(chunks, head=False, eof=False):
+def http1(chunks, head=False, eof=False, before=None):
     """Feed one response, read by read, and if asked the connection's close.
 
+    before: a response to GET in one read that came earlier, whose head the reader may know again.
     Returns a list of ("head", status, content kind, keep_alive, retry_after_s), ("body", bytes), ("done", keep_alive,
     bytes left over), ("error", reason). Without the last two it wants more.
     """
-    cdef Codes codes = Codes(ANY_HTTP1, chunks, head)
+    cdef Codes codes = Codes(ANY_HTTP1 if before is None else ANY_HTTP1_SEEN, chunks, head)
     cdef Http1Parser* parser = &codes.parser.http1
     said = []
+    if before is not None:
+        codes.again([before], False)
+        while next(codes, WIRE_DONE) not in (WIRE_DONE, WIRE_ERROR):
+            pass
+        codes.again(chunks, head)
     for code in codes:
         if code == WIRE_HEAD:
             said.append(("head", parser.status, CONTENT_KINDS[parser.content_kind], bool(parser.keep_alive),

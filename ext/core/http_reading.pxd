@@ -13,8 +13,9 @@ from wire.answer cimport (
     FRAMING_DOCUMENT, FRAMING_ERROR, FRAMING_NDJSON, FRAMING_OPAQUE, FRAMING_SSE, answer_feed, answer_finish, answer_reset,
 )
 from wire.codes cimport WIRE_BODY, WIRE_DONE, WIRE_ERROR, WIRE_EVENT, WIRE_HEAD, WIRE_MORE, Span, wire_reason
-from wire.http1 cimport http1_eof, http1_feed
+from wire.http1 cimport http1_eof
 from wire.http1_field cimport CONTENT_HTML, CONTENT_SSE
+from wire.http1_seen cimport http1_feed_seen
 
 cdef inline bint _is_success(const Loop* loop, const Connection* connection) noexcept nogil:
     """Whether the status is the expected one, or any success where none is."""
@@ -157,6 +158,8 @@ cdef inline void _begin_body(Loop* loop, Connection* connection) noexcept nogil:
     connection.is_framed = True
     connection.is_judged = judge_reads(loop, connection) and _is_success(loop, connection)
     answer_reset(&connection.answer, _framing(loop, connection))
+    if loop.settings.wire == WIRE_HTTP and _is_success(loop, connection):
+        connection.answer.is_done = 1  # its body says nothing that a record holds
     if connection.is_judged:
         judge_begin(loop, connection)
 
@@ -167,7 +170,7 @@ cdef inline void http_take(Loop* loop, Connection* connection, size_t n_bytes, i
     cdef Span body
     cdef int code
     while True:
-        code = http1_feed(&connection.http, at, n_bytes, &n_used, &body)
+        code = http1_feed_seen(&connection.http, &loop.seen_head, at, n_bytes, &n_used, &body)
         at += n_used
         n_bytes -= n_used
         if code == WIRE_HEAD:

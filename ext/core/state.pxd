@@ -11,6 +11,7 @@ from core.record cimport Record
 from linux.socket cimport sockaddr_storage, socklen_t
 from wire.answer cimport AnswerReader
 from wire.http1 cimport Http1Parser
+from wire.http1_seen cimport SeenHead
 from wire.json_ids cimport IdsReader
 from wire.pgwire cimport PgParser
 from wire.resp cimport RespParser
@@ -145,6 +146,7 @@ cdef struct Loop:
     Counters counters
     Keys keys
     Window* window
+    SeenHead seen_head       # of the last answer over HTTP
     Connection* connections
     int32_t* free            # open loop: a stack of connections that carry nothing
     uint8_t* buffer          # READ_BYTES

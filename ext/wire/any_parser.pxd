@@ -7,6 +7,7 @@ from libc.stdint cimport uint8_t
 from wire.answer cimport AnswerReader, answer_feed, answer_reset
 from wire.codes cimport WIRE_MORE, Span
 from wire.http1 cimport Http1Parser, http1_feed, http1_reset
+from wire.http1_seen cimport SeenHead, http1_feed_seen
 from wire.json_ids cimport IdsReader, ids_feed, ids_reset
 from wire.ndjson cimport NdjsonParser, ndjson_feed, ndjson_reset
 from wire.pgwire cimport PgParser, pg_feed, pg_reset
@@ -25,9 +26,15 @@ cdef enum AnyKind:
     ANY_IDS
     ANY_VALUE
     ANY_SEARCH               # the caller resets it: it has a needle
+    ANY_HTTP1_SEEN           # http1, after a head that its owner keeps through resets
+
+cdef struct SeenHttp1:
+    Http1Parser http1
+    SeenHead seen
 
 cdef union AnyParser:
     Http1Parser http1
+    SeenHttp1 seen
     SseParser sse
     NdjsonParser ndjson
     AnswerReader answer
@@ -39,7 +46,7 @@ cdef union AnyParser:
 
 cdef inline void any_reset(AnyParser* parser, int kind, int option) noexcept nogil:
     """option: whether the request was HEAD, or the AnswerFraming."""
-    if kind == ANY_HTTP1:
+    if kind == ANY_HTTP1 or kind == ANY_HTTP1_SEEN:
         http1_reset(&parser.http1, option)
     elif kind == ANY_SSE:
         sse_reset(&parser.sse)
@@ -61,6 +68,8 @@ cdef inline int any_feed(
 ) noexcept nogil:
     if kind == ANY_HTTP1:
         return http1_feed(&parser.http1, data, n_bytes, n_used, body)
+    if kind == ANY_HTTP1_SEEN:
+        return http1_feed_seen(&parser.seen.http1, &parser.seen.seen, data, n_bytes, n_used, body)
     if kind == ANY_SSE:
         return sse_feed(&parser.sse, data, n_bytes, n_used, body)
     if kind == ANY_NDJSON:

@@ -266,3 +266,21 @@ def test_a_damaged_response_reads_the_same_however_it_is_cut(read: Any, response
     damaged = response[:at] + data.draw(st.binary(max_size=3)) + response[at + data.draw(st.integers(0, 3)) :]
     places = data.draw(st.lists(st.integers(0, len(damaged)), max_size=8))
     assert read(cut_at(damaged, places), eof=True) == read([damaged], eof=True)
+
+
+@given(response=st.sampled_from(list(GOOD.values())), before=st.sampled_from(list(GOOD.values())), data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_a_head_seen_before_changes_nothing(read: Any, response: bytes, before: bytes, data: st.DataObject) -> None:
+    """Whether it is the same head, another, or one that begins alike."""
+    before = data.draw(st.sampled_from([before, response]))
+    head, has_body = data.draw(st.booleans()), data.draw(st.booleans())
+    after = response if has_body else response[: data.draw(st.integers(0, len(response)))]
+    places = data.draw(st.lists(st.integers(0, len(after)), max_size=3))
+    reads = cut_at(after, places)
+    assert read(reads, head=head, eof=True, before=before) == read(reads, head=head, eof=True)
+
+
+def test_an_answer_to_head_is_not_taken_for_one_with_a_body(probe: Any) -> None:
+    """The same bytes as after a request for them."""
+    response = GOOD["length"]
+    assert probe.http1([response], head=True, before=response) == probe.http1([response], head=True)
