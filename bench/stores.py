@@ -184,11 +184,16 @@ def s3(bench: Bench) -> Iterator[Figure]:
     """S3 get and put of 64 KiB, 16 connections, MinIO; warp."""
     with _started(bench, "minio") as server:
         keys = (SERVERS["minio"].ACCESS_KEY, SERVERS["minio"].SECRET_KEY)
-        for operation in ("get", "put"):
+        for operation, objects in (("get", 500), ("put", 20_000)):  # a put of warp's is always of a new object
             recipe = {
                 "name": f"bench_s3_{operation}",
                 "service": {"kind": "s3", "url": server.url, "access_key": keys[0], "secret_key": keys[1]},
-                "workload": {"operation": operation, "bucket": "loadgen-bench", "objects": 500, "object_bytes": 65536},
+                "workload": {
+                    "operation": operation,
+                    "bucket": "loadgen-bench",
+                    "objects": objects,
+                    "object_bytes": 65536,
+                },
                 "load": _load(bench, 16, WARP_S),
             }
             host = urlsplit(server.url).netloc

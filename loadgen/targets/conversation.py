@@ -19,6 +19,7 @@ TIMEOUT_S = 10.0
 READ_BYTES = 65536
 
 _CLOSED = "the connection was closed before an answer; is it the right port, and does it want TLS?"
+_NO_TLS = "this port does not speak TLS"
 _TLS_ALERT = b"\x15\x03"
 _MYSQL_PROTOCOL = 10
 
@@ -128,7 +129,7 @@ def _opened(address: Address, timeout_s: float) -> socket.socket:
     except TargetError as error:
         reason = str(error)
     except ssl.SSLError as error:
-        reason = _why_no_tls(error)
+        reason = why_no_tls(error)
     except OSError as error:
         reason = f"no TLS connection ({error.strerror or error}); this port does not seem to speak TLS"
     except BaseException:
@@ -147,13 +148,14 @@ def _connected(address: Address, timeout_s: float) -> socket.socket:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         connection.close()
-        raise TargetError(f"{name_of(address)}: {_why_unreachable(error, timeout_s)}") from None
+        raise TargetError(f"{name_of(address)}: {why_unreachable(error, timeout_s)}") from None
     return connection
 
 
-def _why_unreachable(error: OSError, timeout_s: float) -> str:
+def why_unreachable(error: OSError, timeout_s: float) -> str:
+    """Why there is no connection, in words."""
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused: nothing listens there; is the service running, and is the address right?"
+        return "connection refused: nothing listens there; is the service running, and is the port right?"
     if isinstance(error, FileNotFoundError):
         return "there is no such socket; is the service running, and is the path right?"
     if isinstance(error, TimeoutError):
@@ -168,15 +170,16 @@ def _ask_for_tls(connection: socket.socket, request: bytes) -> None:
     connection.sendall(request)
     answer = connection.recv(1)
     if answer != b"S":
-        raise TargetError("the server has TLS switched off" if answer == b"N" else "this port does not speak TLS")
+        raise TargetError("the server has TLS switched off" if answer == b"N" else _NO_TLS)
 
 
-def _why_no_tls(error: ssl.SSLError) -> str:
+def why_no_tls(error: ssl.SSLError, is_clear: str = _NO_TLS) -> str:
+    """Why there is no TLS, in words. is_clear: those for a port that speaks in the clear."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"its certificate is not accepted ({error.verify_message}): name its authority in service.tls.ca_file, "
             "or say service.tls.verify: false"
         )
     if error.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "PACKET_LENGTH_TOO_LONG"):
-        return "this port does not speak TLS"
+        return is_clear
     return f"no TLS connection ({error.reason or error})"

@@ -15,7 +15,7 @@ from typing import Any
 from loadgen.engine.contract import Address
 from loadgen.errors import TargetError
 from loadgen.recipe.service import Tls
-from loadgen.targets.conversation import tls_context
+from loadgen.targets.conversation import tls_context, why_no_tls, why_unreachable
 from loadgen.targets.recognise import spoken_at
 from loadgen.targets.url import ServiceUrl
 
@@ -89,7 +89,7 @@ def reach(url: ServiceUrl, tls: Tls) -> Address:
             tls_verify=tls.verify,
             tls_ca_file=tls.ca_file,
         )
-    raise TargetError(f"{url.public}: {_why_unreachable(failures[0])}")
+    raise TargetError(f"{url.public}: {why_unreachable(failures[0], CONNECT_TIMEOUT_S)}")
 
 
 def _reach_socket(url: ServiceUrl) -> Address:
@@ -98,7 +98,7 @@ def _reach_socket(url: ServiceUrl) -> Address:
             connection.settimeout(CONNECT_TIMEOUT_S)
             connection.connect(url.path)
     except OSError as error:
-        raise TargetError(f"{url.public}: {_why_unreachable(error)}") from None
+        raise TargetError(f"{url.public}: {why_unreachable(error, CONNECT_TIMEOUT_S)}") from None
     return Address(family=socket.AF_UNIX, host=url.path, port=0, server_name="localhost")
 
 
@@ -108,16 +108,6 @@ def _resolve(url: ServiceUrl) -> Iterable[tuple[int, int, int, str, Any]]:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TargetError(f"{url.public}: the name {url.host} does not resolve ({reason})") from None
-
-
-def _why_unreachable(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused: nothing listens there; is the service running, and is the port right?"
-    if isinstance(error, FileNotFoundError):
-        return "there is no such socket; is the service running, and is the path right?"
-    if isinstance(error, TimeoutError):
-        return f"no connection within {CONNECT_TIMEOUT_S:g} s"
-    return f"cannot be reached: {error.strerror or error}"
 
 
 def ask(url: ServiceUrl, address: Address, raw: bytes, timeout_s: float) -> Answer:
@@ -133,7 +123,7 @@ def ask(url: ServiceUrl, address: Address, raw: bytes, timeout_s: float) -> Answ
     except TimeoutError:
         raise TargetError(f"{url.public}: no whole answer within {timeout_s:g} s") from None
     except ssl.SSLError as error:
-        raise TargetError(f"{url.public}: {_why_no_tls(error)}") from None
+        raise TargetError(f"{url.public}: {why_no_tls(error, _WANTS_NO_TLS)}") from None
     except (HTTPException, ValueError, OSError) as error:
         raise TargetError(f"{url.public}: {_why_no_answer(error, address)}") from None
 
@@ -193,17 +183,6 @@ def _speaks_http(address: Address) -> bool:
             return connection.recv(5) == b"HTTP/"
     except OSError:
         return False
-
-
-def _why_no_tls(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate is not accepted ({error.verify_message}): name its authority in service.tls.ca_file, "
-            "or say service.tls.verify: false"
-        )
-    if error.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "PACKET_LENGTH_TOO_LONG"):
-        return _WANTS_NO_TLS
-    return f"no TLS connection ({error.reason or error})"
 
 
 def _read_answer(connection: socket.socket, method: str, timeout_s: float) -> Answer:

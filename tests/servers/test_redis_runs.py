@@ -4,49 +4,25 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from servers import SERVERS
 from servers.process import Server, free_port
 from tests.servers.redis_cli import Redis
+from tests.servers.whole_runs import ROOT, Ran, command, loadgen, n_answered, run_recipe, wait_until
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "s3cret of nobody"
 WITHIN_S = 30.0
 
 Start = Callable[..., Server]
 REDIS_ALONE = pytest.mark.parametrize("start", ["redis"], indirect=True)
 """For what is loadgen's own doing, whoever answers."""
-
-
-class Ran(NamedTuple):
-    exit_code: int
-    stderr: str
-    folder: Path
-
-    @property
-    def bundle(self) -> Path:
-        return max((self.folder / "results").glob("BM-*"))
-
-    @property
-    def run(self) -> Any:
-        return json.loads((self.bundle / "run.json").read_text())
-
-    @property
-    def summary(self) -> Any:
-        return json.loads((self.bundle / "summary.json").read_text())
-
-    @property
-    def lines(self) -> list[Any]:
-        return [json.loads(line) for line in (self.bundle / "requests.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(params=["redis", "valkey"])
@@ -63,23 +39,9 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, need: Callable[[object
         yield start_one
 
 
-def command(folder: Path, recipe: dict[str, Any]) -> list[str]:
-    path = folder / "recipe.yaml"
-    path.write_text(json.dumps(recipe))
-    places = ["--results", str(folder / "results"), "--reports", str(folder / "reports")]
-    return [sys.executable, "-m", "loadgen", "run", str(path), "--quiet", *places]
-
-
 def run(folder: Path, url: str, *, load: dict[str, Any], service: Any = None, **sections: Any) -> Ran:
     recipe = {"service": {"kind": "redis", "url": url, **(service or {})}, "load": load, **sections}
-    done = subprocess.run(command(folder, recipe), capture_output=True, text=True, cwd=ROOT, check=False)
-    return Ran(done.returncode, done.stderr, folder)
-
-
-def loadgen(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "loadgen", *words], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    return run_recipe(folder, recipe)
 
 
 def counted(redis: Redis, command: str) -> int:
@@ -271,14 +233,8 @@ class Going:
 
     def wait_for(self, n_lines: int) -> None:
         """Until so many requests have ended."""
-        give_up_at = time.monotonic() + WITHIN_S
-        while self._n_lines() < n_lines:
-            assert self.process.poll() is None, self.process.communicate()[1]
-            assert time.monotonic() < give_up_at
-            time.sleep(0.02)
-
-    def _n_lines(self) -> int:
-        return sum(path.read_bytes().count(b"\n") for path in self.folder.glob("results/BM-*/requests.jsonl"))
+        wait_until(lambda: self.process.poll() is not None or n_answered(self.folder) >= n_lines)
+        assert self.process.poll() is None, self.process.communicate()[1]
 
     def end(self) -> Ran:
         stderr = self.process.communicate(timeout=WITHIN_S)[1]
