@@ -38,7 +38,7 @@ build: .venv/built
 # installed where it lies, so that an edit of a .py needs nothing and an edit under ext/ a new build
 .venv/built: .venv/cpath $(NATIVE_SOURCES)
 	@echo "installing loadgen into .venv$(if $(HAS_COMPILER), and building its native engine, : no C compiler here)"
-	@$(CPATH_IF_ANY) PYTHONWARNINGS=ignore LOADGEN_NATIVE=$(LOADGEN_NATIVE) $(PIP) --editable .
+	@$(CPATH_IF_ANY) PYTHONWARNINGS=ignore LOADGEN_NATIVE=$(LOADGEN_NATIVE) $(PIP) --editable '.[html]'
 	@touch $@
 
 # loadgen itself is there already: this adds its extras
@@ -48,7 +48,7 @@ build: .venv/built
 	@touch $@
 
 test: .venv/tools
-	@$(PYTHON_RUN) -m servers install llamacpp nginx redis valkey postgresql seaweedfs rclone qdrant || [ "$$LOADGEN_REQUIRE" != all ]
+	@$(PYTHON_RUN) -m servers install chromium llamacpp nginx redis valkey postgresql seaweedfs rclone qdrant || [ "$$LOADGEN_REQUIRE" != all ]
 	@$(PYTEST) $(SIDE_BY_SIDE) -m 'not heavy and not packaging' $(ARGS)
 
 test-servers: .venv/tools

@@ -16,6 +16,7 @@ from setuptools import Extension, setup
 MODULES = {
     "loadgen.engine._native": "ext/engine.pyx",
     "loadgen.engine._lines": "ext/lines.pyx",
+    "loadgen.bundle._reader": "ext/reader.pyx",
     "loadgen.engine._wire_probe": "ext/wire_probe.pyx",
     "loadgen.simulator._native": "ext/simulator.pyx",
 }

@@ -1,6 +1,7 @@
 """How much load can a service take before it breaks its promises, and how sure are we?
 
-From Python: `loadgen.run(recipe)`, or in a notebook `await loadgen.arun(recipe)`, with a path, a dict or a Recipe.
+From Python: `loadgen.run(recipe)`, or in a notebook `await loadgen.arun(recipe)`, with a path, a dict or a Recipe;
+`loadgen.load_bundle(id)` for what a run has left behind.
 """
 
 import sys
@@ -9,15 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from loadgen.bundle import open_bundle
+    from loadgen.export import LoadedBundle, load_bundle
     from loadgen.recipe import Recipe, load_recipe
     from loadgen.sweep import Result, arun, run
 
-__all__ = ["Recipe", "Result", "__version__", "arun", "load_recipe", "open_bundle", "run"]
+__all__ = [
+    "LoadedBundle",
+    "Recipe",
+    "Result",
+    "__version__",
+    "arun",
+    "load_bundle",
+    "load_recipe",
+    "open_bundle",
+    "run",
+]
 
 _WHERE = {
     "Recipe": "loadgen.recipe",
     "load_recipe": "loadgen.recipe",
     "open_bundle": "loadgen.bundle",
+    "LoadedBundle": "loadgen.export",
+    "load_bundle": "loadgen.export",
     "Result": "loadgen.sweep",
     "arun": "loadgen.sweep",
 }

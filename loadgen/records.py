@@ -4,7 +4,7 @@
 """
 
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,22 @@ class Block(NamedTuple):
 
     records: NDArray[Any]
     gaps_ns: NDArray[np.int64]
+
+
+class OperationLike(Protocol):
+    """An operation of a plan, as far as files and figures need it: a record names it by its place among the others.
+
+    service: "" where there is only one. top_k: how many neighbours an answer could name, 0: none are asked for.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def expects_tokens(self) -> bool: ...
+    @property
+    def service(self) -> str: ...
+    @property
+    def top_k(self) -> int: ...
 
 
 def empty_record() -> NDArray[Any]:

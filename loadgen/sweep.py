@@ -1,19 +1,23 @@
-"""A recipe with all its points, one run after the other, and the reports of what came out."""
+"""A recipe with all its points, or a search's trials, one run after the other, and the reports of what came out."""
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from loadgen.bundle import Bundle
-from loadgen.errors import LoadgenError
+from loadgen.errors import LoadgenError, TargetError
 from loadgen.recipe import Recipe, load_recipe, recipe_from_dict
 from loadgen.report import write_report, write_sweep_report
 from loadgen.run import Measured, Place, Watch, error_of, run_once
+from loadgen.search import Looks, described, probes
 
 INTERRUPTED = 130
+
+Points = Generator[tuple[dict[str, Any], Recipe], Bundle, None]
+"""Each point's place on the axes and its recipe; what came out of it is sent in."""
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """As the command line ends: 0 unless SLOs failed (a sweep: no point held them all), or something went wrong."""
+        """As the command line ends: 0 unless SLOs failed (of several points: all broke one), or something else did."""
         if self.interrupted:
             return INTERRUPTED
         if self.error is not None:
@@ -60,7 +64,7 @@ async def arun(
     rerun_of: str | None = None,
     watch: Watch | None = None,
 ) -> Result:
-    """Run a recipe, every point of its sweep, and write the reports: what the command line does.
+    """Run a recipe, every point of its sweep or its search, and write the reports: what the command line does.
 
     recipe: a path, the same as a dict, or a Recipe. overrides: dotted field -> value as in YAML; not for a Recipe.
     rerun_of: the benchmark id that is repeated. Raises RecipeError, and TargetError or EngineError where nothing could
@@ -69,8 +73,10 @@ async def arun(
     folder = Path(recipe).parent if isinstance(recipe, str | os.PathLike) else Path()
     known = _recipe(recipe, overrides or {})
     place = Place(Path(results), folder, rerun_of)
-    result, measured = await _run_points(known, place, watch or Watch())
+    watch = watch or Watch()
+    result, measured = await _run_points(known, place, watch)
     if measured:
+        watch.reporting()
         result.report = await asyncio.to_thread(_write_reports, known, measured, Path(reports))
     elif result.error is not None and not result.interrupted:
         raise result.error
@@ -88,26 +94,54 @@ def _recipe(recipe: Recipe | str | os.PathLike[str] | Mapping[str, Any], overrid
 async def _run_points(recipe: Recipe, place: Place, watch: Watch) -> tuple[Result, list[Measured]]:
     """One point after the other, until one cannot be run, is interrupted, or fails."""
     result, measured = Result(recipe), list[Measured]()
-    points = recipe.points()
-    for number, (axes, point) in enumerate(points):
-        if number > 0:
-            await _pause(recipe.pause_s, watch)
-        if watch.stop_asked:
-            break
-        first_id = measured[0].bundle.id if measured else None
-        sweep = {"name": recipe.name, "point": number, "n_points": len(points), "first_id": first_id, "axes": axes}
+    points = probes(recipe) if recipe.search is not None else _grid(recipe)
+    point = next(points, None)
+    while point is not None and not watch.stop_asked:
+        look = Looks(point[1]) if recipe.search is not None else None
         try:
-            one = await run_once(point, place.at(sweep if recipe.sweep is not None else None), watch)
+            one = await run_once(point[1], place.at(_place_in_sweep(recipe, point[0], measured)), watch, look)
         except LoadgenError as error:
             result.error = error
             break
         measured.append(one)
-        result.error = error_of(one.bundle)
-        if result.error is not None:
+        result.error = _ends_it(recipe, measured)
+        if result.error is not None or watch.stop_asked:
             break
+        point = _next_point(points, one.bundle)
+        if point is not None:
+            await _pause(recipe.pause_s, watch)
     result.bundles = [one.bundle for one in measured]
     result.interrupted = watch.stop_asked
     return result, measured
+
+
+def _grid(recipe: Recipe) -> Points:
+    yield from (point for point in recipe.points())  # a generator: what is sent to this one goes on to it
+
+
+def _next_point(points: Points, bundle: Bundle) -> tuple[dict[str, Any], Recipe] | None:
+    """What comes after that bundle."""
+    try:
+        return points.send(bundle)
+    except StopIteration:
+        return None
+
+
+def _place_in_sweep(recipe: Recipe, axes: dict[str, Any], measured: list[Measured]) -> dict[str, Any] | None:
+    """run.json's `sweep`. How many trials a search will have, nobody knows."""
+    if recipe.sweep is None and recipe.search is None:
+        return None
+    first_id = measured[0].bundle.id if measured else None
+    n_points = len(recipe.points()) if recipe.search is None else None
+    place = {"name": recipe.name, "point": len(measured), "n_points": n_points, "first_id": first_id, "axes": axes}
+    return place if recipe.search is None else {**place, "search": described(recipe)}
+
+
+def _ends_it(recipe: Recipe, measured: list[Measured]) -> LoadgenError | None:
+    """A failed run ends a sweep. A search goes on below a load at which everything failed, if something has held."""
+    error = error_of(measured[-1].bundle)
+    is_shown_limit = isinstance(error, TargetError) and recipe.search is not None and len(measured) > 1
+    return None if is_shown_limit else error
 
 
 async def _pause(length_s: float, watch: Watch) -> None:
@@ -120,6 +154,6 @@ async def _pause(length_s: float, watch: Watch) -> None:
 def _write_reports(recipe: Recipe, measured: list[Measured], reports: Path) -> Path:
     """After the last run: drawing pictures beside a load would disturb it."""
     folders = [write_report(one.bundle, reports, one.tally) for one in measured]
-    if recipe.sweep is None:
+    if recipe.sweep is None and recipe.search is None:
         return folders[0]
     return write_sweep_report([one.bundle for one in measured], reports)

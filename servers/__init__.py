@@ -6,6 +6,7 @@ the installed package, and nothing outside .servers/ is changed but the caches o
 
 from servers import (
     chroma,
+    chromium,
     llamacpp,
     minio,
     nginx,
@@ -23,7 +24,7 @@ from servers import (
 SERVERS = {
     module.NAME: module
     for module in (
-        *(chroma, llamacpp, minio, nginx, ollama, postgresql, qdrant, rclone, redis, seaweedfs, valkey, vllm),
+        *(chroma, chromium, llamacpp, minio, nginx, ollama, postgresql, qdrant, rclone, redis, seaweedfs, valkey, vllm),
         transformers_serve,
     )
 }

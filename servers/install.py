@@ -100,13 +100,13 @@ def unpack_debian(folder: Path, *packages: str) -> None:
     try:
         run(download, cwd=archives)
     except CannotInstall:
-        _update_package_lists()
+        update_package_lists()
         run(download, cwd=archives, n_tries=N_TRIES)
     for archive in sorted(archives.glob("*.deb")):
         run(["dpkg", "-x", archive, folder])
 
 
-def _update_package_lists() -> None:
+def update_package_lists() -> None:
     as_root: list[str] = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if as_root and shutil.which("sudo") is None:
         raise CannotInstall("apt-get knows no packages yet: run apt-get update as root once")

@@ -28,18 +28,25 @@ MAY_IMPORT = {
     "plan": LEAVES | CONTRACTS,
     # the format of the lines that the portable engine writes, and how a login is said on a new connection
     "engine": LEAVES | CONTRACTS | {"bundle.jsonl", "targets.conversation"},
-    "targets": LEAVES | CONTRACTS | DRAWS | {"simulator"},
-    "monitor": LEAVES,
-    "metrics": LEAVES,
+    # how a page of metrics is read
+    "targets": LEAVES | CONTRACTS | DRAWS | {"simulator", "monitor.prometheus"},
+    "monitor": LEAVES | {"bundle.monitor"},  # the format of a line
+    "statistics": set[str](),
+    "metrics": LEAVES | {"statistics"},
     "bundle": LEAVES,
     "simulator": LEAVES,
-    "report": LEAVES | {"bundle", "metrics"},
+    # what samples come to, for a run that was killed, and how they went, for its pictures
+    "report": LEAVES | {"bundle", "metrics", "statistics", "monitor.summary", "monitor.courses"},
+    "export": LEAVES | {"bundle", "metrics"},
     "store": LEAVES | {"bundle"},
-    "run": LEAVES | PARTS | {"report"},
-    "sweep": LEAVES | PARTS | {"report", "run"},
-    "cli": LEAVES | PARTS | {"report", "store", "run", "sweep"},
+    "run": LEAVES | PARTS | {"report", "calibrate.kept"},  # what this host was calibrated to drive
+    "calibrate": LEAVES | {"bundle", "metrics", "run"},
+    "search": LEAVES | PARTS | {"report", "statistics"},
+    "sweep": LEAVES | PARTS | {"report", "run", "search"},
+    "compare": LEAVES | {"bundle", "metrics", "report", "statistics", "run"},
+    "cli": LEAVES | PARTS | {"compare", "report", "export", "store", "run", "sweep", "calibrate"},
     "__main__": {"cli"},
-    "": {"run", "sweep", "recipe", "bundle", "errors"},  # loadgen/__init__.py: the names that a notebook uses
+    "": {"run", "sweep", "recipe", "bundle", "export", "errors"},  # loadgen/__init__.py: the names that a notebook uses
 }
 NEVER_IN_RECIPE = {"time", "socket", "random", "asyncio", "numpy", "urllib.request", "http"}
 NEVER_IN_ENGINE = {"yaml", "random", "numpy.random"}

@@ -13,7 +13,19 @@ from typing import Any
 
 import orjson
 
-PACKAGES = ("aiohttp", "click", "matplotlib", "numpy", "orjson", "psutil", "pydantic", "pyyaml", "rich", "uvloop")
+PACKAGES = (
+    "aiohttp",
+    "click",
+    "matplotlib",
+    "numpy",
+    "orjson",
+    "prometheus-client",
+    "psutil",
+    "pydantic",
+    "pyyaml",
+    "rich",
+    "uvloop",
+)
 _GIT_TIMEOUT_S = 10
 _JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
@@ -53,6 +65,11 @@ def describe_client(engine: str, n_threads: int) -> dict[str, Any]:
 def fingerprint(cpu: str | None, n_cpus: int | None, memory_bytes: int | None, machine: str) -> str:
     """SHA-256 hex. The same for two runs on hardware that looks the same."""
     return hashlib.sha256(orjson.dumps([cpu, n_cpus, memory_bytes, machine])).hexdigest()
+
+
+def hardware_fingerprint() -> str:
+    """That of this host."""
+    return fingerprint(cpu_model(), os.cpu_count(), _memory_bytes(), os.uname().machine)
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:

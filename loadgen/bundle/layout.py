@@ -1,9 +1,9 @@
 """Names and shapes of a bundle's files. docs/bundle.md lists the keys."""
 
 import re
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from loadgen.records import FinishReason, Outcome, Phase, Stamp, TokenSource
+from loadgen.records import FinishReason, OperationLike, Outcome, Phase, Stamp, TokenSource
 
 SCHEMA_VERSION = 1
 """In every JSON file of a bundle. Raised when a key changes its meaning or goes away."""
@@ -86,17 +86,6 @@ LINE_KEYS = (
     "ttft_s",
 )
 """The keys of a line of requests.jsonl, in their order."""
-
-
-class OperationLike(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def expects_tokens(self) -> bool: ...
-    @property
-    def service(self) -> str: ...
-    @property
-    def top_k(self) -> int: ...
 
 
 class KeptOperation(NamedTuple):

@@ -1,17 +1,24 @@
-"""What was watched beside the load: a folder of the bundle with a line of JSON for each look."""
+"""What was watched beside the load: a folder of the bundle, a file each source, a line of JSON each look."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+
+WATCHED = ("host", "gpu", "server", "client")
+"""What may be watched; each has a file of its name."""
 
 SERVER_FILE = "server.jsonl"
 """What the servers said of themselves."""
 
 
 class Sample(NamedTuple):
-    """One look. at_ns: ns since the run began. values: flat, numbers and texts. service: "" where there is one only."""
+    """One look. at_ns: ns since the run began; 0 before the load. values: flat: numbers, texts, None where not known.
+
+    service: of a server, which of several; "" where there is one only. A line of gpu.jsonl is one card: values["gpu"].
+    """
 
     at_ns: int
     values: Mapping[str, Any]
@@ -19,7 +26,7 @@ class Sample(NamedTuple):
 
 
 def sample_line(at_ns: int, values: Mapping[str, Any], service: str = "") -> bytes:
-    """A line of monitor/server.jsonl, its line feed included."""
+    """A line of a file of the monitors, its line feed included."""
     named = {"service": service} if service else {}
     return orjson.dumps({"at_ns": at_ns, **named, **values}, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -40,16 +47,18 @@ def parse_sample(raw: bytes) -> Sample:
     return Sample(at_ns, line, service)
 
 
+def iter_samples(path: Path) -> Iterator[Sample]:
+    """One after the other, so that a long run needs no memory; see read_samples."""
+    try:
+        file = path.open("rb")
+    except OSError:
+        return
+    with file:
+        for raw in file:
+            with suppress(ValueError):
+                yield parse_sample(raw)
+
+
 def read_samples(path: Path) -> tuple[Sample, ...]:
     """All lines that can be read; none where there is no file."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return ()
-    samples = []
-    for raw in lines:
-        try:
-            samples.append(parse_sample(raw))
-        except ValueError:
-            continue
-    return tuple(samples)
+    return tuple(iter_samples(path))

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 
-from loadgen.bundle.jsonl import parse_lines
 from loadgen.bundle.layout import (
     BENCHMARK_ID,
     MONITOR_FOLDER,
@@ -18,7 +17,8 @@ from loadgen.bundle.layout import (
     SUMMARY_FILE,
     KeptOperation,
 )
-from loadgen.bundle.monitor import SERVER_FILE, Sample, read_samples
+from loadgen.bundle.monitor import Sample, iter_samples
+from loadgen.bundle.parse import parse_lines
 from loadgen.errors import RecipeError
 from loadgen.records import Block
 
@@ -58,10 +58,17 @@ class Bundle:
     def requests_path(self) -> Path:
         return self.folder / REQUESTS_FILE
 
+    def samples(self, name: str) -> Iterator[Sample]:
+        """What was watched beside the load: "host", "gpu", "server" or "client", look after look.
+
+        Nothing where it was not watched. Lines that cannot be read are left out.
+        """
+        return iter_samples(self.folder / MONITOR_FOLDER / f"{name}.jsonl")
+
     @cached_property
     def server_samples(self) -> tuple[Sample, ...]:
         """What the servers said of themselves during the run, in order; lines that cannot be read are left out."""
-        return read_samples(self.folder / MONITOR_FOLDER / SERVER_FILE)
+        return tuple(self.samples("server"))
 
     @property
     def problems(self) -> list[str]:
@@ -75,11 +82,7 @@ class Bundle:
     @cached_property
     def operations(self) -> tuple[KeptOperation, ...]:
         """The run's operations in its plan's order; from the lines themselves where run.json does not list them."""
-        listed = (self.run.get("plan") or {}).get("operations")
-        if listed:
-            names = KeptOperation._fields
-            return tuple(KeptOperation(**{name: entry[name] for name in names if name in entry}) for entry in listed)
-        return _operations_of_lines(self.requests_path)
+        return _listed_operations(self.run.get("plan")) or _operations_of_lines(self.requests_path)
 
     def blocks(self, n: int = 4096) -> Iterator[Block]:
         """All requests as records, n lines at a time. Lines that cannot be read are left out and said in `problems`."""
@@ -152,6 +155,25 @@ def _load_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("not a JSON object")
     return content
+
+
+def _listed_operations(plan: Any) -> tuple[KeptOperation, ...]:
+    """As run.json lists them; none where it does not, or not so that they can be read."""
+    listed = plan.get("operations") if isinstance(plan, dict) else None
+    if not isinstance(listed, list) or not all(map(is_operation, listed)):
+        return ()
+    names = KeptOperation._fields
+    return tuple(KeptOperation(**{name: entry[name] for name in names if name in entry}) for entry in listed)
+
+
+def is_operation(entry: Any) -> bool:
+    """Whether it is an entry of run.json's plan.operations."""
+    kinds = {"name": str, "expects_tokens": bool, "service": str, "top_k": int}
+    return (
+        isinstance(entry, dict)
+        and {"name", "expects_tokens"} <= entry.keys()
+        and all(isinstance(entry[name], kind) for name, kind in kinds.items() if name in entry)
+    )
 
 
 def _operations_of_lines(path: Path) -> tuple[KeptOperation, ...]:

@@ -3,8 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from loadgen.bundle.layout import (
     MONITOR_FOLDER,
@@ -14,9 +18,10 @@ from loadgen.bundle.layout import (
     STATUSES,
     SUMMARY_FILE,
 )
-from loadgen.bundle.monitor import SERVER_FILE, parse_sample
-from loadgen.bundle.read import Bundle
-from loadgen.bundle.verify_lines import Counted, check_lines
+from loadgen.bundle.line_checks import changed_lines
+from loadgen.bundle.monitor import WATCHED, parse_sample
+from loadgen.bundle.read import Bundle, is_operation, line_batches
+from loadgen.bundle.verify_lines import Checked, Counted, check_lines
 from loadgen.bundle.write import files_of, sha256_of
 
 _RUN_TYPES: dict[str, tuple[type, ...]] = {
@@ -62,6 +67,9 @@ _OF_SEVERAL: dict[str, tuple[type, ...]] = {
     "findings": (list,),
     "client": (dict,),
 }
+STILL_RUNNING = "the run is still going on, or was killed: it has no summary and no hashes"
+_MOST_MISSING_NAMED = 5
+_MOST_CHANGED_NAMED = 10
 _OTHER_CODES = "other"
 _COUNTS = ("planned", "sent", "finished", "succeeded", "failed", "cancelled", "warmup", "drain")
 
@@ -73,13 +81,16 @@ def verify(bundle: Bundle) -> list[str]:
     """
     problems = list(_check_run(bundle))
     if bundle.status == "running":
-        problems.append("the run is still going on, or was killed: it has no summary and no hashes")
+        problems.append(STILL_RUNNING)
     else:
         problems += _check_files(bundle)
-    counted, faults = check_lines(bundle)
-    problems += faults
-    problems += _check_summary(bundle, counted)
-    problems += _check_samples(bundle)
+    lines = check_lines(bundle)
+    problems += lines.faults
+    try:
+        problems += [*_check_summary(bundle, lines)]
+    except (AttributeError, KeyError, TypeError) as error:  # some value deep inside is of another kind
+        problems.append(f"{SUMMARY_FILE}: not as loadgen writes it: {type(error).__name__}: {error}")
+    problems += (problem for name in WATCHED for problem in _check_samples(bundle, f"{name}.jsonl"))
     return problems
 
 
@@ -90,8 +101,23 @@ def _check_run(bundle: Bundle) -> Iterator[str]:
         yield f"{RUN_FILE}: status: must be one of {', '.join(STATUSES)}, got {run.get('status')!r}"
     if run.get("benchmark_id") != bundle.folder.name:
         yield f"{RUN_FILE}: benchmark_id: {run.get('benchmark_id')!r}, but the folder is {bundle.folder.name}"
+    for key in ("created_at", "ended_at"):
+        if isinstance(run.get(key), str) and not _is_instant(run[key]):
+            yield f"{RUN_FILE}: {key}: must be an instant in ISO 8601, got {run[key]!r}"
+    if isinstance(run.get("clients"), list) and not all(isinstance(client, dict) for client in run["clients"]):
+        yield f"{RUN_FILE}: clients: must be a list of objects"
+    operations = run["plan"].get("operations", ()) if isinstance(run.get("plan"), dict) else ()
+    if not isinstance(operations, list | tuple) or not all(map(is_operation, operations)):
+        yield f"{RUN_FILE}: plan.operations: must be a list of {{name, expects_tokens, …}}"
     if isinstance(run.get("recipe"), dict) and run.get("recipe_hash") != _hash_of_recipe(run["recipe"]):
         yield f"{RUN_FILE}: recipe_hash: does not belong to the recipe that stands there"
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _hash_of_recipe(recipe: Mapping[str, Any]) -> str:
@@ -129,13 +155,20 @@ def _check_files(bundle: Bundle) -> Iterator[str]:
 def _check_file(name: str, path: Path, facts: Any) -> Iterator[str]:
     if not isinstance(facts, dict) or not {"bytes", "sha256"} <= facts.keys():
         yield f"{RUN_FILE}: files: {name}: must have bytes and sha256"
-    elif path.stat().st_size != facts["bytes"]:
+        return
+    if path.stat().st_size != facts["bytes"]:
         yield f"{name}: has {path.stat().st_size} bytes, {RUN_FILE} says {facts['bytes']}"
     elif sha256_of(path) != facts["sha256"]:
         yield f"{name}: its SHA-256 is not the one in {RUN_FILE}"
+    else:
+        return
+    where = [*islice(changed_lines(path, facts.get("lines")), _MOST_CHANGED_NAMED + 1)]
+    if where:
+        more = " and more" if len(where) > _MOST_CHANGED_NAMED else ""
+        yield f"{name}: not as it was written: {', '.join(where[:_MOST_CHANGED_NAMED])}{more}"
 
 
-def _check_summary(bundle: Bundle, counted: Mapping[str, Counted]) -> Iterator[str]:
+def _check_summary(bundle: Bundle, lines: Checked) -> Iterator[str]:
     summary = bundle.summary
     if summary is None:
         if bundle.status != "running":
@@ -150,10 +183,24 @@ def _check_summary(bundle: Bundle, counted: Mapping[str, Counted]) -> Iterator[s
     n_lost = summary["client"].get("n_lost_records") or 0
     if n_lost:  # they are in the summary's counts but in no line, or the other way round
         yield f"{REQUESTS_FILE}: {n_lost} requests were lost because the disk was full or too slow"
-    for where, said, lines in _counted_parts(summary, counted):
+    for where, said, counted in _counted_parts(summary, lines.counted):
         if not n_lost:
-            yield from _check_counts(where, said, lines)
+            yield from _check_counts(where, said, counted)
         yield from _check_sums(where, said["requests"])
+    if not n_lost:
+        yield from _missing_lines(summary["requests"], lines)
+
+
+def _missing_lines(said: Mapping[str, Any], lines: Checked) -> Iterator[str]:
+    """Requests that the summary counted and no line has: where they would stand in the plan, as far as that shows."""
+    n_lines = Counted.together(lines.counted.values()).n_requests
+    n_missing = (_sum(said, "planned", "warmup", "drain") or 0) - n_lines
+    if n_missing <= 0:
+        return
+    between = np.diff(lines.indexes) > 1
+    first_missing = (lines.indexes[:-1][between] + 1)[:_MOST_MISSING_NAMED].tolist()
+    where = f"none has index {', '.join(map(str, first_missing))}" if first_missing else "after the last index"
+    yield f"{REQUESTS_FILE}: {n_missing} {'line is' if n_missing == 1 else 'lines are'} missing: {where}"
 
 
 def _check_keys(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -213,12 +260,12 @@ def _check_sums(where: str, said: Mapping[str, Any]) -> Iterator[str]:
         yield f"{SUMMARY_FILE}: {where}requests.planned: is not finished + cancelled"
 
 
-def _check_samples(bundle: Bundle) -> Iterator[str]:
+def _check_samples(bundle: Bundle, file: str) -> Iterator[str]:
     """What was watched beside the load: each line readable, instants never falling."""
-    path = bundle.folder / MONITOR_FOLDER / SERVER_FILE
+    lines = chain.from_iterable(line_batches(bundle.folder / MONITOR_FOLDER / file, 4096))
     latest_ns: dict[str, int] = {}
-    for number, raw in enumerate(path.read_bytes().splitlines() if path.exists() else (), 1):
-        where = f"{MONITOR_FOLDER}/{SERVER_FILE}:{number}"
+    for number, raw in enumerate(lines, 1):
+        where = f"{MONITOR_FOLDER}/{file}:{number}"
         try:
             sample = parse_sample(raw)
         except ValueError as error:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -50,6 +50,11 @@ class Counted:
         self.totals.update(total_prompt_tokens=0, total_output_tokens=0)
 
     @property
+    def n_requests(self) -> int:
+        """In the window and outside of it."""
+        return sum(self.requests[name] for name in ("planned", "warmup", "drain"))
+
+    @property
     def n_wrong(self) -> int:
         return self.by_outcome["wrong_answer"]
 
@@ -80,20 +85,30 @@ class Counted:
         return whole
 
 
-def check_lines(bundle: Bundle) -> tuple[dict[str, Counted], list[str]]:
+class Checked(NamedTuple):
+    """What the lines say. counted: by service. faults: what is wrong, a line each. indexes: of all requests, rising."""
+
+    counted: dict[str, Counted]
+    faults: list[str]
+    indexes: NDArray[np.int64]
+
+
+def check_lines(bundle: Bundle) -> Checked:
     """Count the lines that are requests, by their service, and say what is wrong, the first faults one by one."""
     counted = {operation.service: Counted() for operation in bundle.operations} or {"": Counted()}
-    faults, indexes = Faults(), [np.zeros(0, np.int64)]
+    faults, places = Faults(), [np.zeros((0, 2), np.int64)]
     n_read = 0
     for lines in line_batches(bundle.requests_path, _LINES_AT_ONCE):
         requests = list(_requests_among(lines, n_read, bundle, faults))
-        for request in requests:
+        for _, request in requests:
             counted[request.get("service", "")].add(request)
-        indexes.append(np.array([request["index"] for request in requests], np.int64))
+        numbered = [(request["index"], number) for number, request in requests]
+        places.append(np.array(numbered, np.int64).reshape(-1, 2))
         n_read += len(lines)
-    for index in _twice(np.concatenate(indexes)):
-        faults.add(f"{REQUESTS_FILE}: index {index} is there more than once")
-    return counted, faults.said()
+    index_and_line = np.concatenate(places)
+    for fault in _twice(index_and_line):
+        faults.add(fault)
+    return Checked(counted, faults.said(), np.unique(index_and_line[:, 0]))
 
 
 class Faults:
@@ -113,7 +128,10 @@ class Faults:
         return [*self._first, f"{REQUESTS_FILE}: and {left} more faults"] if left else self._first
 
 
-def _requests_among(lines: list[bytes], n_before: int, bundle: Bundle, faults: Faults) -> Iterator[dict[str, Any]]:
+def _requests_among(
+    lines: list[bytes], n_before: int, bundle: Bundle, faults: Faults
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Those of the right shape, with the numbers of their lines."""
     operations = {(one.service, one.name): one.expects_tokens for one in bundle.operations}
     for number, raw in enumerate(lines, n_before + 1):
         where = f"{REQUESTS_FILE}:{number}"
@@ -127,13 +145,16 @@ def _requests_among(lines: list[bytes], n_before: int, bundle: Bundle, faults: F
         for fault in wrong or _contradictions(line, bundle.id):
             faults.add(f"{where}: {fault}")
         if not wrong:
-            yield line
+            yield number, line
 
 
-def _twice(indexes: NDArray[np.int64]) -> list[int]:
-    values, counts = np.unique(indexes, return_counts=True)
-    twice: list[int] = values[counts > 1].tolist()
-    return twice
+def _twice(index_and_line: NDArray[np.int64]) -> Iterator[str]:
+    """Each line whose index an earlier one has. index_and_line: shape (n, 2), in the order of the lines."""
+    ordered = index_and_line[np.argsort(index_and_line[:, 0], kind="stable")]
+    again = np.flatnonzero(ordered[1:, 0] == ordered[:-1, 0]) + 1
+    for place in again.tolist():
+        (index, number), (_, before) = ordered[place].tolist(), ordered[place - 1].tolist()
+        yield f"{REQUESTS_FILE}:{number}: index {index} stands in line {before} already"
 
 
 def _wrong_shape(line: Any, operations: Mapping[tuple[str, str], bool]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from loadgen.bundle.layout import (
     SUMMARY_FILE,
     benchmark_id,
 )
+from loadgen.bundle.line_checks import describe_lines
+from loadgen.bundle.monitor import Sample, iter_samples
 from loadgen.errors import EngineError
 
 RESERVE_BYTES = 64 * 1024
@@ -67,6 +69,10 @@ class BundleWriter:
         folder = self.folder / MONITOR_FOLDER
         folder.mkdir(exist_ok=True)
         return folder / name
+
+    def samples(self, name: str) -> Iterator[Sample]:
+        """What was watched so far; see Bundle.samples."""
+        return iter_samples(self.folder / MONITOR_FOLDER / f"{name}.jsonl")
 
     @property
     def run(self) -> Mapping[str, Any]:
@@ -200,11 +206,17 @@ def _bytes_of_whole_lines(file: Any, n_bytes: int) -> int:
 
 
 def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Bytes and SHA-256 of every file of a bundle but run.json; names from the folder, with slashes."""
-    return {
+    """Bytes and SHA-256 of every file of a bundle but run.json, and a check of each line of the requests.
+
+    Names are from the folder, with slashes.
+    """
+    described: dict[str, dict[str, Any]] = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
         for path in files_of(folder)
     }
+    if REQUESTS_FILE in described:
+        described[REQUESTS_FILE]["lines"] = describe_lines(folder / REQUESTS_FILE)
+    return described
 
 
 def files_of(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from loadgen.cli.view import described, length_of
 from loadgen.plan import build_plan
 from loadgen.plan.model import Plan
 from loadgen.recipe import Recipe, load_recipe
+from loadgen.report.numbers import percent, plain
 from loadgen.report.words import load_of, load_phrase, plural
 from loadgen.targets import target_for
 from loadgen.units import s_from_ns
@@ -24,7 +25,7 @@ def check_recipe(path: str, overrides: dict[str, str]) -> int:
     plans = [(name, part, build_plan(part, target_for(part))) for name, part in parts]
     print("\n".join([f"{path}: right", *_whole(recipe, points)]))
     for name, part, plan in plans:
-        print("\n".join(_part_lines(name, part, plan, recipe.sweep is not None)))
+        print("\n".join(_part_lines(name, part, plan, recipe.sweep is not None or recipe.search is not None)))
     return 0
 
 
@@ -35,6 +36,9 @@ def _whole(recipe: Recipe, points: list[tuple[dict[str, Any], Recipe]]) -> Itera
         shown = "; ".join(load_phrase(axes) for axes, _ in points[:SHOWN_POINTS])
         more = f"; and {len(points) - SHOWN_POINTS} more" if len(points) > SHOWN_POINTS else ""
         yield f"  sweep     {plural(len(points), 'run')}: {shown}{more}"
+    if recipe.search is not None:
+        one = recipe.search
+        yield f"  search    {one.field}, from {plain(one.from_)} to {plain(one.to)}, to {percent(one.precision)}"
     for slo in recipe.slo:
         yield f"  promise   {slo.expression}"
 

@@ -3,11 +3,13 @@
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import orjson
 
 from loadgen.bundle import Bundle, open_bundle, verify
+from loadgen.bundle.damage import blamed_on
 from loadgen.errors import RecipeError
 from loadgen.report import write_report, write_sweep_report
 from loadgen.report.facts import facts_of
@@ -48,13 +50,16 @@ def sweep_ids(name: str, reports: Path) -> list[str]:
 def report_bundles(which: tuple[str, ...], results: Path, reports: Path) -> int:
     """Make each run's report again, and of several a sweep's."""
     bundles = bundles_of(which, results, reports)
-    folders = [write_report(bundle, reports) for bundle in bundles]
-    for bundle in bundles:
-        _say_what_is_wrong(bundle)
-    if len(bundles) == 1:
-        print(verdict_of(facts_of(bundles[0])).line)
-    folder = folders[0] if len(bundles) == 1 else write_sweep_report(bundles, reports)
-    print(f"Report: {folder / 'report.md'}")
+    with ExitStack() as blame:
+        for bundle in bundles:
+            blame.enter_context(blamed_on(bundle))
+        folders = [write_report(bundle, reports) for bundle in bundles]
+        for bundle in bundles:
+            _say_what_is_wrong(bundle)
+        if len(bundles) == 1:
+            print(verdict_of(facts_of(bundles[0])).line)
+        folder = folders[0] if len(bundles) == 1 else write_sweep_report(bundles, reports)
+    print(f"Report: {folder / 'report.html'}")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from loadgen.bundle import Bundle, list_ids, open_bundle
+from loadgen.bundle.damage import blamed_on
 from loadgen.cli.where import dotted_value, parse_where
 from loadgen.errors import LoadgenError
 from loadgen.report.facts import COMPLETE, Facts
@@ -114,7 +115,9 @@ def _rows(results: Path) -> list[Row]:
     rows = []
     for identity in list_ids(results):
         try:
-            rows += _rows_of(open_bundle(identity, results))
+            bundle = open_bundle(identity, results)
+            with blamed_on(bundle):
+                rows += [row for row in _rows_of(bundle) if row.cells()]
         except LoadgenError as error:
             print(f"note: {error}", file=sys.stderr)
     return rows

@@ -15,6 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
+EXPORT_FORMATS = ("vllm", "aiperf", "guidellm", "csv", "parquet", "hdr")
+
 Command = Callable[..., Any]
 
 
@@ -159,6 +161,39 @@ def report(which: tuple[str, ...], results: Path, reports: Path) -> int:
     return report_bundles(which, results, reports)
 
 
+@loadgen.command()
+@click.argument("which", metavar='ID… "p99_ttft < 300 ms"…', nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a run.")
+@places
+def slo(which: tuple[str, ...], as_json: bool, results: Path, reports: Path) -> int:
+    """Hold finished runs, or a sweep, against other promises."""
+    from loadgen.cli.slo import hold_runs
+
+    return hold_runs(which, as_json, results, reports)
+
+
+@loadgen.command()
+@click.argument("which", metavar="A B", nargs=-1)
+@click.option("--a", multiple=True, metavar="ID", help="A repeat of the first side; may be given several times.")
+@click.option("--b", multiple=True, metavar="ID", help="A repeat of the second side.")
+@click.option("--threshold", default="3 %", show_default=True, help="A real difference below it is called small.")
+@click.option("--fail-on-regression", is_flag=True, help="Exit with 1 if a figure of B is really worse by more.")
+@click.option("--duet", is_flag=True, help="A and B are recipes: run them in turns, slot by slot, and compare.")
+@click.option("--slots", type=click.IntRange(2, 1000), default=10, show_default=True, help="Of a duet: how many each.")
+@click.option("--slot-s", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, help="Their length.")
+@click.option("--json", "as_json", is_flag=True, help="compare.json on stdout, all else on stderr.")
+@places
+def compare(duet: bool, slots: int, slot_s: float, **options: Any) -> int:
+    """Two runs, or two sweeps, side by side: what differs, by how much, and whether it is real."""
+    if duet:
+        from loadgen.cli.duet import run_and_compare
+
+        return run_and_compare(slots=slots, slot_s=slot_s, **options)
+    from loadgen.cli.compare import compare_runs
+
+    return compare_runs(**options)
+
+
 @loadgen.command("list")
 @click.option("--where", metavar="CONDITION", help='Such as "service=ollama and load.concurrency>=4".')
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -180,6 +215,21 @@ def verify(which: tuple[str, ...], results: Path, reports: Path) -> int:
     return verify_bundles(which, results, reports)
 
 
+@loadgen.command()
+@click.argument("which", metavar="ID")
+@click.option("--format", "format", required=True, metavar="|".join(EXPORT_FORMATS), help="Whose shape.")
+@click.option("--out", type=click.Path(path_type=Path), help="The file, or the folder. [default: ID.FORMAT here]")
+@click.option("--include-warmup", is_flag=True, help="Count the requests of the warm-up too.")
+@click.option("--service", help="Which of several services.")
+@places
+def export(which: str, **options: Any) -> int:
+    """Write a run in another tool's shape and definitions."""
+    from loadgen.cli.exporting import export_bundle
+
+    del options["reports"]
+    return export_bundle(which, **options)
+
+
 @loadgen.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def simulate(options: tuple[str, ...]) -> int:
@@ -187,6 +237,16 @@ def simulate(options: tuple[str, ...]) -> int:
     from loadgen.simulator.__main__ import main as simulator
 
     return simulator(list(options))
+
+
+@loadgen.command()
+@click.option("--quick", is_flag=True, help="A quarter of a minute instead of one, and less exact.")
+@click.option("--json", "as_json", is_flag=True, help="What is kept on stdout, all else on stderr.")
+def calibrate(quick: bool, as_json: bool) -> int:
+    """Find what this host can drive, against the simulator. Later runs are held against it."""
+    from loadgen.cli.calibrating import calibrate_host
+
+    return calibrate_host(quick, as_json)
 
 
 @loadgen.command()

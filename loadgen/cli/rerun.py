@@ -2,38 +2,26 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from loadgen.bundle import Bundle, describe_client, describe_environment, git_state
+from loadgen.cli.compare import show
 from loadgen.cli.kept import bundles_of
 from loadgen.cli.running import say_result, view_for, watched, with_name
-from loadgen.cli.side_by_side import side_by_side
 from loadgen.cli.view import View
+from loadgen.compare.comparison import compare
+from loadgen.compare.differing import SHOWN_CHARS, differences_between
+from loadgen.compare.files import write_comparison
 from loadgen.errors import RecipeError
 from loadgen.recipe import Recipe, recipe_from_dict
 from loadgen.report import write_sweep_report
 from loadgen.sweep import Result, arun
 from loadgen.targets import target_for
 
-COMPARED = {
-    "git commit": ("git_commit",),
-    "uncommitted changes": ("git_dirty",),
-    "loadgen": ("environment", "loadgen_version"),
-    "host": ("clients", 0, "hostname"),
-    "hardware": ("environment", "hardware_fingerprint"),
-    "service version": ("service", "version"),
-    "model": ("service", "model"),
-    "model digest": ("service", "image_digest"),
-    "recipe hash": ("recipe_hash",),
-}
-"""What is held against the first run before anything is sent: by its place in run.json."""
-
 SEVERAL = "several"
 """What run.json calls the service of a run that has several."""
-
-SHOWN_CHARS = 12
 
 
 def rerun_bundle(
@@ -53,8 +41,8 @@ def rerun_bundle(
     view = view_for(quiet)
     result = watched(lambda view: _again(before, recipes, strict, results, reports, view), view)
     out = sys.stderr if as_json else sys.stdout
-    for first, second in zip(before, result.bundles, strict=False):
-        print("\n".join(side_by_side(first, second)), file=out, end="\n\n")
+    if result.bundles:
+        _compare(before, result.bundles, reports, None if quiet else out)
     say_result(result, as_json, quiet)
     return result.exit_code
 
@@ -64,6 +52,15 @@ def _recipe_of(bundle: Bundle, overrides: Mapping[str, str]) -> Recipe:
     if not isinstance(recipe, dict):
         raise RecipeError(f"{bundle.folder / 'run.json'}: has no recipe")
     return recipe_from_dict(recipe, overrides, origin=str(bundle.folder / "run.json"))
+
+
+def _compare(before: list[Bundle], after: list[Bundle], reports: Path, out: TextIO | None) -> None:
+    """The runs that were repeated beside their repeats: A what was before, B what is now. out: None says nothing."""
+    compared = compare(before[: len(after)], after)
+    folder = write_comparison(compared, reports)
+    if out is not None:
+        show(compared, out, folder)
+        print(file=out)
 
 
 async def _again(
@@ -114,43 +111,3 @@ async def _service_of(recipe: Recipe) -> dict[str, Any]:
         return (await target.prepare()).service
     finally:
         await target.close()
-
-
-def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """`service version: 0.17.5, was 0.17.4`"""
-    for words, place in _compared(before):
-        first, second = _at(before, place), _at(now, place)
-        if first != second:
-            yield f"{words}: {_shown(second)}, was {_shown(first)}"
-    if before.get("git_dirty") and now.get("git_dirty"):
-        yield "uncommitted changes: then and now, and nobody knows whether they are the same"
-
-
-def _compared(before: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    """COMPARED; of several services what is said of the service for each of them."""
-    several = _at(before, ("service", "services"))
-    for words, place in COMPARED.items():
-        if place[0] != "service" or not isinstance(several, Mapping):
-            yield words, place
-            continue
-        for name in several:
-            yield f"{name}: {words}", ("service", "services", name, *place[1:])
-
-
-def _at(tree: Any, place: tuple[str | int, ...]) -> Any:
-    for part in place:
-        try:
-            tree = tree[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return tree
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = str(value)
-    is_digest = len(text) >= 40 and all(character in "0123456789abcdef" for character in text.removeprefix("sha256:"))
-    return text.removeprefix("sha256:")[:SHOWN_CHARS] if is_digest else text

@@ -15,6 +15,8 @@ import orjson
 
 from loadgen.cli.ending import INTERRUPTED
 from loadgen.cli.view import Lines, View
+from loadgen.report.bars import bar_lines, is_plain_terminal
+from loadgen.report.slos import UNDECIDED
 from loadgen.report.text import run_lines, sweep_lines
 from loadgen.report.verdict import NO_SLO
 from loadgen.report.words import load_phrase
@@ -59,7 +61,7 @@ def view_for(quiet: bool) -> View:
 
 def watched(start: Start, view: View) -> Result:
     """Carry a run through, with Ctrl-C understood and the view closed whatever happens."""
-    with _stopped_by_signals(view):
+    with stopped_by_signals(view):
         try:
             return asyncio.run(start(view))
         finally:
@@ -67,7 +69,7 @@ def watched(start: Start, view: View) -> Result:
 
 
 @contextmanager
-def _stopped_by_signals(view: View) -> Iterator[None]:
+def stopped_by_signals(view: View) -> Iterator[None]:
     """The first Ctrl-C ends the run in order, the second this process at once."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -107,7 +109,7 @@ def summary_of(result: Result) -> dict[str, Any]:
 
 
 def is_sweep(result: Result) -> bool:
-    return result.recipe.sweep is not None or len(result.bundles) > 1
+    return result.recipe.sweep is not None or result.recipe.search is not None or len(result.bundles) > 1
 
 
 def _last_lines(result: Result, quiet: bool) -> Iterator[str]:
@@ -119,15 +121,18 @@ def _last_lines(result: Result, quiet: bool) -> Iterator[str]:
     else:
         yield from run_lines(result.bundle)[-1 if quiet else 0 :]
     if result.report is not None:
-        yield f"Report: {result.report / 'report.md'}"
+        yield f"Report: {result.report / 'report.html'}"
         yield f"Pictures: {result.report / 'plots'}{os.sep}"
 
 
 def _sweep_lines(result: Result, report: dict[str, Any], quiet: bool) -> Iterator[str]:
     """The points, and: PASS: 16 clients is the highest load that holds … . What a person can do with it."""
-    yield from () if quiet else sweep_lines(report)
+    if not quiet:
+        yield from sweep_lines(report)
+        bars = bar_lines(report, is_plain_terminal(sys.stdout.encoding))
+        yield from ("", *bars, "") if bars else ()
     yield f"{_word(result, report)}: {report['recommendation']}"
-    if report["slo_limit"]:
+    if report["slo_limit"] and not report.get("search"):
         limit = report["slo_limit"]
         yield f"Highest load that holds all limits: {load_phrase(limit['axes'])} ({limit['benchmark_id']})"
 
@@ -137,7 +142,11 @@ def _word(result: Result, report: dict[str, Any]) -> str:
         return "INTERRUPTED"
     if not result.recipe.slo:
         return NO_SLO
-    return "PASS" if report["slo_limit"] else "FAIL"
+    if search := report.get("search"):
+        return "PASS" if search["found"] is not None else "FAIL" if search["high_is_certain"] else UNDECIDED
+    if report["slo_limit"]:
+        return "PASS"
+    return "FAIL" if all(point["holds"] is False for point in report["points"]) else UNDECIDED
 
 
 def _sweep_report(folder: Path) -> dict[str, Any]:

@@ -32,7 +32,6 @@ class View(Watch):
         self.quiet = quiet
         self._said: set[str] = set()
         self._where = ""
-        self._is_last = True
         self._filled_with = ""
         self._say_fill_at_s = 0.0
 
@@ -47,9 +46,8 @@ class View(Watch):
             self.say(f"note: {line}")
 
     def preparing(self, recipe: Recipe, sweep: dict[str, Any] | None) -> None:
-        self._is_last = sweep is None or sweep["point"] + 1 == sweep["n_points"]
-        self._where = f"[{sweep['point'] + 1}/{sweep['n_points']}] {load_phrase(sweep['axes'])}" if sweep else ""
-        if not self._where or self._where.startswith("[1/"):
+        self._where = f"{_number(sweep)} {load_phrase(sweep['axes'])}" if sweep else ""
+        if sweep is None or sweep["point"] == 0:
             self.say(f"{recipe.name}: looking for the service, {described(recipe)}")
 
     def filling(self, what: str, n_done: int, n_in_all: int) -> None:
@@ -68,8 +66,9 @@ class View(Watch):
         if self._where:
             facts = facts_of(bundle)
             self.say(f"{self._where}: {verdict_of(facts).value}, {headline(facts) or 'nothing finished'}")
-        if self._is_last or self.stop_asked:
-            self.say("drawing the report")
+
+    def reporting(self) -> None:
+        self.say("drawing the report")
 
     def stopping(self) -> None:
         """Called from a signal handler: nothing here may wait for a lock."""
@@ -78,6 +77,12 @@ class View(Watch):
 
     def close(self) -> None:
         """Nothing more is shown."""
+
+
+def _number(sweep: dict[str, Any]) -> str:
+    """[2/6]; of a search, whose length is not known, [2]."""
+    n_points = sweep["n_points"]
+    return f"[{sweep['point'] + 1}/{n_points}]" if n_points else f"[{sweep['point'] + 1}]"
 
 
 class Lines(View):

@@ -61,6 +61,9 @@ class Sink(Protocol):
         int | None
     ]  # one a job; set by the engine as soon as it is known, before any block that holds answers from after it
 
+    def end_window(self, job: int, to_ns: int) -> None:
+        """A job's window ends at this instant, before its time: Live.enough(). Called before the instant is there."""
+
     def hide(self, records: NDArray[Any]) -> None:
         """Hide secrets in what servers said, in place. Called with every block before its lines are written."""
 
@@ -78,11 +81,13 @@ the last delete that was sent; a missing value is right where it is >= floor.
 
 @dataclass
 class Live:
-    """Counters of a run that is going on, to be read at any time by anyone, and the one switch that ends it early.
+    """Counters of a run that is going on, to be read at any time by anyone, and the switches that end it early.
 
     An engine writes them at least four times a second. Instants: ns since the run began.
+    origin_ns: CLOCK_MONOTONIC at instant 0; 0 until it is there.
     """
 
+    origin_ns: int = 0
     elapsed_ns: int = 0
     n_sent: int = 0
     n_finished: int = 0
@@ -92,9 +97,17 @@ class Live:
     n_waiting: int = 0  # open loop: due, and no free connection
     n_tokens: int = 0  # content events so far
     stop_asked: bool = False  # set by the caller: end now, cancel what is in flight
+    is_enough: bool = False  # set by the caller: no more is needed
 
     def stop(self) -> None:
         self.stop_asked = True
+
+    def enough(self) -> None:
+        """Every window ends now, as if its time were over: what is in flight drains, and the run is done.
+
+        One that has not begun ends as soon as it has.
+        """
+        self.is_enough = True
 
 
 class Why(StrEnum):
@@ -104,6 +117,24 @@ class Why(StrEnum):
     STOPPED = "stopped"  # Live.stop()
     GAVE_UP = "gave_up"  # nothing but failures for give_up_s
     DISK_FULL = "disk_full"  # requests.jsonl could not be written
+
+
+@dataclass(frozen=True)
+class Strain:
+    """What the host was like for this process while it carried the load. Ratios 0-1; None: the system does not say.
+
+    elapsed_s: how long was looked at. host_cpu_ratio: of the CPUs that it may run on, used by anyone. steal_ratio: of
+    them, taken by other guests of the hypervisor. starved_ratio: share of the time in which a loop's thread was ready
+    to run and had no CPU. cpu_limit: CPUs that it may use at once. loop_lags_ns: how late the loop got to what came,
+    looked at now and then, shape (n,); only where no kernel stamp says it.
+    """
+
+    elapsed_s: float
+    host_cpu_ratio: float | None = None
+    steal_ratio: float | None = None
+    starved_ratio: float | None = None
+    cpu_limit: float | None = None
+    loop_lags_ns: NDArray[np.int64] | None = None
 
 
 @dataclass
@@ -129,6 +160,7 @@ class Ending:
     notes: list[str] = field(default_factory=list)  # lines for a person
     error: str | None = None  # what the disk said
     keys: tuple[NDArray[Any] | None, ...] = ()
+    strain: Strain | None = None
 
     @property
     def window_from_ns(self) -> int:

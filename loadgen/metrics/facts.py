@@ -4,18 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-
-class OperationLike(Protocol):
-    """An operation of the plan, as far as figures need it. service: "" where there is only one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def expects_tokens(self) -> bool: ...
-    @property
-    def service(self) -> str: ...
-    @property
-    def top_k(self) -> int: ...
+import numpy as np
+from numpy.typing import NDArray
 
 
 class FindingLike(Protocol):
@@ -29,6 +19,26 @@ class FindingLike(Protocol):
     def n_wrong(self) -> int: ...
     @property
     def text(self) -> str: ...
+
+
+class StrainLike(Protocol):
+    """What the host was like for the load generator; the engine's Strain has these. None: the system does not say.
+
+    loop_lags_ns: how late the loop got to what came, shape (n,); only where no kernel stamp says it.
+    """
+
+    @property
+    def elapsed_s(self) -> float: ...
+    @property
+    def host_cpu_ratio(self) -> float | None: ...
+    @property
+    def steal_ratio(self) -> float | None: ...
+    @property
+    def starved_ratio(self) -> float | None: ...
+    @property
+    def cpu_limit(self) -> float | None: ...
+    @property
+    def loop_lags_ns(self) -> NDArray[np.int64] | None: ...
 
 
 class RunFacts(Protocol):
@@ -50,6 +60,8 @@ class RunFacts(Protocol):
     def n_clock_steps(self) -> int | None: ...
     @property
     def n_lost_records(self) -> int | None: ...
+    @property
+    def strain(self) -> StrainLike | None: ...
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ class KnownFacts:
     stamp: str | None = None
     n_clock_steps: int | None = None
     n_lost_records: int | None = None
+    strain: StrainLike | None = None
 
 
 class Snapshot(NamedTuple):

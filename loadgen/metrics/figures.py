@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadgen.metrics.columns import Columns
-from loadgen.metrics.histogram import Histogram
-from loadgen.metrics.latency import SERVER_SPANS, SPANS, present_ns
+from loadgen.metrics.course import Instants
+from loadgen.metrics.histogram import Counted, Histogram
+from loadgen.metrics.latency import SERVER_SPANS, SPANS, present
+from loadgen.metrics.over_time import COURSES, OverTime, instants_of
 from loadgen.metrics.recall import Recall
 from loadgen.metrics.slo import meets_every
-from loadgen.records import Checked, Outcome, Phase
+from loadgen.metrics.streaming import Arrivals
+from loadgen.records import NEVER, Checked, Outcome, Phase
 
 if TYPE_CHECKING:
     from loadgen.recipe.slo import Slo
@@ -37,14 +40,16 @@ _SUMS = (
 class Figures:
     """Requests of the measured window, and how many lay outside it.
 
-    top_k: how many neighbours each answer could name; 0: recall is not asked. metrics: a Histogram for each metric that
-    had a value. n_by_outcome: shape (number of outcomes,).
+    slos: those that a single request can meet are what goodput counts. top_k: how many neighbours each answer could
+    name; 0: recall is not asked. metrics: a Histogram for each metric that had a value; over_time: when they came.
+    n_by_outcome: shape (number of outcomes,).
     """
 
     def __init__(self, slos: "Sequence[Slo]", top_k: int = 0) -> None:
         self._slos = tuple(slo for slo in slos if slo.is_per_request)
         self._top_k = top_k
         self.metrics: dict[str, Histogram] = {}
+        self.over_time = OverTime()
         self.recall = Recall()
         self.n_by_outcome = np.zeros(len(Outcome), np.int64)
         self.by_error_code: Counter[str] = Counter()  # failures that have one
@@ -69,13 +74,19 @@ class Figures:
         parts = list(parts)
         if len(parts) == 1:
             return parts[0]
-        whole = cls(())
+        whole = cls([slo for part in parts[:1] for slo in part._slos])
         for name in _SUMS:
             for part in parts:
                 setattr(whole, name, getattr(whole, name) + getattr(part, name))
         whole.metrics = merged_metrics(parts)
+        whole.over_time = OverTime.merged(part.over_time for part in parts)
         whole.recall = Recall.merged(part.recall for part in parts)
         return whole
+
+    @property
+    def counts_good(self) -> bool:
+        """Whether some SLO can be met by a single request; without one every success is good."""
+        return bool(self._slos)
 
     @property
     def n_planned(self) -> int:
@@ -121,6 +132,10 @@ class Figures:
         self.n_drain += requests.count("phase", Phase.DRAIN)
         n_wrong = requests.count("outcome", Outcome.WRONG_ANSWER)
         self.n_wrong_outside += n_wrong - measured.count("outcome", Outcome.WRONG_ANSWER)
+        for phase in (Phase.WARMUP, Phase.DRAIN):
+            successes = requests.where("phase", phase).where("outcome", Outcome.OK)
+            if len(successes):
+                self.over_time.add_outside(successes)
 
     def _count(self, measured: Columns) -> None:
         outcome = measured.only("outcome")
@@ -135,6 +150,8 @@ class Figures:
 
     def _see_failures(self, measured: Columns) -> None:
         failed = np.flatnonzero((measured["outcome"] != Outcome.OK) & (measured["outcome"] != Outcome.CANCELLED))
+        if len(failed):
+            self.over_time.failed.add(Instants.of(measured["planned_at_ns"][failed]))
         records = measured.block.records
         for code, n in Counter(records["error_code"][failed].tolist()).items():
             if code:
@@ -148,14 +165,44 @@ class Figures:
             self.wrong_examples = examples[:MOST_EXAMPLES]
 
     def _add_successes(self, successes: Columns) -> None:
-        self._time(successes, _OF_SUCCESSES)
-        self.n_good += int(np.count_nonzero(meets_every(successes, self._slos))) if self._slos else len(successes)
+        planned = instants_of(successes)
+        self._time(successes, _OF_SUCCESSES, planned)
+        self._add_good(successes)
         if self._top_k:
-            self.recall.add(successes["n_hits"], self._top_k)
+            self._add_recall(successes)
         if successes.has_tokens:
-            self._time(successes, _WITH_TOKENS)
-            self._keep("itl", successes.block.gaps_ns)
+            self._time(successes, _WITH_TOKENS, planned)
+            self._add_gaps(successes)
             self._add_token_counts(successes)
+
+    def _add_good(self, successes: Columns) -> None:
+        if not self._slos:
+            self.n_good += len(successes)
+            return
+        met = meets_every(successes, self._slos)
+        n_met = int(np.count_nonzero(met))
+        self.n_good += n_met
+        if n_met:
+            self.over_time.good.add(instants_of(successes, met))
+
+    def _add_recall(self, successes: Columns) -> None:
+        n_hits = successes["n_hits"]
+        self.recall.add(n_hits, self._top_k)
+        known = n_hits != NEVER
+        if known.any():
+            self.over_time.add_recall(instants_of(successes, known), n_hits[known], self._top_k)
+
+    def _add_gaps(self, successes: Columns) -> None:
+        records, gaps_ns = successes.block
+        counted = self._keep("itl", gaps_ns)
+        if counted is not None:
+            planned = Instants.of(successes["planned_at_ns"], records["n_gaps"].astype(np.int64))
+            self.over_time.add("itl", planned, counted)
+
+    def add_tokens(self, arrivals: Arrivals, inside: NDArray[np.bool_]) -> None:
+        """Those that arrived in the window, whatever became of their request. inside: shape (n_events,)."""
+        self.arrived_tokens += arrivals.n_tokens_of(inside)
+        self.over_time.add_tokens(arrivals, inside)
 
     def _add_token_counts(self, successes: Columns) -> None:
         prompt, output, n_events = (successes[name] for name in ("prompt_tokens", "output_tokens", "n_events"))
@@ -167,15 +214,20 @@ class Figures:
         self.n_events += int(n_events[streamed].sum(dtype=np.int64))
         self.n_event_tokens += int(output[streamed].sum(dtype=np.int64))
 
-    def _time(self, requests: Columns, names: Sequence[str]) -> None:
+    def _time(self, requests: Columns, names: Sequence[str], planned: Instants | None = None) -> None:
+        """planned: of all the requests; None: no course is kept."""
         for name in names:
-            self._keep(name, present_ns(name, requests))
+            values_ns, there = present(name, requests)
+            counted = self._keep(name, values_ns)
+            if counted is not None and planned is not None and name in COURSES:
+                self.over_time.add(name, planned if there is None else instants_of(requests, there), counted)
 
-    def _keep(self, name: str, values_ns: NDArray[np.int64]) -> None:
-        if len(values_ns):
-            if name not in self.metrics:
-                self.metrics[name] = Histogram()
-            self.metrics[name].add(values_ns)
+    def _keep(self, name: str, values_ns: NDArray[np.int64]) -> Counted | None:
+        if not len(values_ns):
+            return None
+        if name not in self.metrics:
+            self.metrics[name] = Histogram()
+        return self.metrics[name].add(values_ns)
 
 
 def merged_metrics(parts: "Iterable[Figures]", names: Iterable[str] | None = None) -> dict[str, Histogram]:

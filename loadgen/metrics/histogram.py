@@ -7,7 +7,7 @@ Source: Tene, HdrHistogram; the layout and the percentile are those of HdrHistog
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -18,6 +18,12 @@ HIGHEST_NS = 2**47 - 1
 
 _HALF_BITS = 10
 _HALF = 1 << _HALF_BITS
+OCTAVE_BINS = _HALF
+"""Into so many bins every power of two is cut."""
+
+COARSE = 32
+"""So many bins are put together where a histogram is too fine (over time): 32 of these for every power of two."""
+
 _FINEST = 2 * _HALF - 1  # up to here a bin holds one value
 _N_BINS = (47 - _HALF_BITS + 1) << _HALF_BITS
 _FLOAT64_FRACTION_BITS = 52
@@ -32,6 +38,20 @@ class Bins(NamedTuple):
     counts: NDArray[np.int64]
 
 
+class Counted(NamedTuple):
+    """Values as they have just been counted. bins: each value's, from first_bin on, shape (n,); counts: how many lie in
+    each of those bins, shape (n_bins,); floats: the values, ns, none below 0, shape (n,).
+
+    first_bin: the first of a group of COARSE bins.
+    """
+
+    bins: NDArray[np.int64]
+    first_bin: int
+    counts: NDArray[np.int64]
+    floats: NDArray[np.float64]
+    sum_ns: int
+
+
 class Histogram:
     """Durations in ns. Negative ones count as 0. Untouched bins cost no memory that the system has to give."""
 
@@ -43,28 +63,32 @@ class Histogram:
         self._max_ns = 0
         self._squares = 0.0  # sum of the squared distances from the mean
 
-    def add(self, values_ns: NDArray[np.int64]) -> None:
-        """values_ns: shape (n,), int64."""
+    def add(self, values_ns: NDArray[np.int64]) -> Counted | None:
+        """values_ns: shape (n,), int64. Returns what was worked out on the way; None of nothing."""
         if not len(values_ns):
-            return
+            return None
         low, high = int(values_ns.min()), int(values_ns.max())
         values = values_ns
         if low < 0:
             values, low, high = np.maximum(values_ns, 0), 0, max(high, 0)
         floats = values.astype(np.float64)
         sum_ns = int(values.sum())
-        self._count(floats, values, low, high)
+        bins, first_bin, counts = self._count(floats, values, low, high)
         self._add_moments(len(values), low, high, sum_ns, _squares_around(floats, sum_ns / len(values)))
+        return Counted(bins, first_bin, counts, floats, sum_ns)
 
-    def _count(self, floats: NDArray[np.float64], values: NDArray[np.int64], low: int, high: int) -> None:
-        """Count from the lowest bin on, so that what is in between need not be gone through."""
+    def _count(
+        self, floats: NDArray[np.float64], values: NDArray[np.int64], low: int, high: int
+    ) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
+        """Count from about the lowest bin on, so that what is in between need not be gone through."""
         if high > HIGHEST_NS:
             values = np.minimum(values, HIGHEST_NS)
             floats = values.astype(np.float64)
-        bins, first = _bins_of(floats, values, low), _bin_of(min(low, HIGHEST_NS))
+        bins, first = _bins_of(floats, values, low), _bin_of(min(low, HIGHEST_NS)) // COARSE * COARSE
         bins -= first
         counted = np.bincount(bins)
         self._counts[first : first + len(counted)] += counted
+        return bins, first, counted
 
     def _add_moments(self, n: int, low: int, high: int, sum_ns: int, squares: float) -> None:
         """Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for sample variances."""
@@ -135,7 +159,7 @@ class Histogram:
 
     def _values_at(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
         index = np.searchsorted(np.cumsum(self._used()), ranks)
-        low, width = _edges(index)
+        low, width = edges_of(index)
         highest: NDArray[np.int64] = np.minimum(low + width - 1, self._max_ns)
         return highest.astype(np.float64)
 
@@ -143,10 +167,17 @@ class Histogram:
         """The bins up to that of the maximum."""
         return self._counts[: _bin_of(min(self._max_ns, HIGHEST_NS)) + 1]
 
+    def share_of(self, meets: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> float:
+        """The share (0-1) of values that meet something, each taken as percentile() would give it; 0 without values."""
+        index = np.flatnonzero(self._used())
+        low, width = edges_of(index)
+        met = meets(np.minimum(low + width - 1, self._max_ns).astype(np.float64))
+        return int(self._counts[index][met].sum()) / self._n if self._n else 0.0
+
     def bins(self) -> Bins:
         """The bins that hold something, in rising order."""
         index = np.flatnonzero(self._used())
-        low, width = _edges(index)
+        low, width = edges_of(index)
         return Bins(low, low + width, self._counts[index])
 
 
@@ -183,7 +214,7 @@ def _bins_of(floats: NDArray[np.float64], values: NDArray[np.int64], low: int) -
     return bins
 
 
-def _edges(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def edges_of(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lowest value and width of each bin, ns."""
     shift = np.maximum((index >> _HALF_BITS) - 1, 0)
     step = index - (shift << _HALF_BITS)

@@ -39,13 +39,13 @@ def per_request_ns(metric: str, columns: Columns) -> NDArray[np.int64]:
     return columns.derived(metric, lambda requests: _worked_out_ns(metric, requests))
 
 
-def present_ns(metric: str, columns: Columns) -> NDArray[np.int64]:
-    """The same without those that are NEVER, in their order."""
+def present(metric: str, columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+    """The same without those that are NEVER, in their order, and which requests they are of; None: of all."""
     values_ns = per_request_ns(metric, columns)
     if metric in _NEEDED and all(map(columns.is_whole, _NEEDED[metric])):
-        return values_ns
+        return values_ns, None
     there = values_ns >= 0
-    return values_ns if there.all() else values_ns[there]
+    return (values_ns, None) if there.all() else (values_ns[there], there)
 
 
 def _worked_out_ns(metric: str, columns: Columns) -> NDArray[np.int64]:

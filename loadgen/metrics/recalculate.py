@@ -5,12 +5,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from loadgen.metrics.facts import KnownFacts, OperationLike
+from loadgen.metrics.facts import KnownFacts
 from loadgen.metrics.figures import TOKEN_METRICS
+from loadgen.metrics.omission import in_flight_of
 from loadgen.metrics.tallies import Tallies
 from loadgen.metrics.tally import Tally
 from loadgen.recipe.slo import Slo, parse_slo
-from loadgen.records import Block, Phase
+from loadgen.records import Block, OperationLike, Phase
 from loadgen.units import ns_from_s
 
 _OF_TOKENS = (*TOKEN_METRICS, "output_throughput")
@@ -34,7 +35,8 @@ def recalculate(kept: KeptRun) -> tuple[Tallies, dict[str, Any]]:
     then the records are read twice. It ends with duration_s or with the last answer, whichever comes first.
     """
     recipe = kept.run["recipe"]
-    tallies = Tallies(kept.operations, _slos(recipe.get("slo") or (), kept.operations))
+    slos = _slos(recipe.get("slo") or (), kept.operations)
+    tallies = Tallies(kept.operations, slos, {service: _in_flight(recipe, service) for service in slos})
     loads = {service: _load_of(recipe, service) for service in tallies.by_service}
     begins = _begins_ns(loads, kept)
     for job, (service, load) in enumerate(loads.items()):
@@ -49,6 +51,11 @@ def recalculate(kept: KeptRun) -> tuple[Tallies, dict[str, Any]]:
 def _load_of(recipe: Mapping[str, Any], service: str) -> Mapping[str, Any]:
     load = (recipe.get("loads") or {}).get(service) if service else recipe.get("load")
     return load or {}
+
+
+def _in_flight(recipe: Mapping[str, Any], service: str) -> int | None:
+    workload = (recipe.get("workloads") or {}).get(service) if service else recipe.get("workload")
+    return in_flight_of(_load_of(recipe, service), workload or {})
 
 
 def _slos(texts: Sequence[str], operations: Sequence[OperationLike]) -> dict[str, list[Slo]]:

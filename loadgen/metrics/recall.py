@@ -1,6 +1,6 @@
 """How many of the true neighbours the answers named."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -52,6 +52,17 @@ class Recall:
     def max(self) -> float | None:
         values, _ = self._sorted()
         return float(values[-1]) if len(values) else None
+
+    @property
+    def variance(self) -> float:
+        """Of the values as a whole population; 0 without values."""
+        values, counts = self._sorted()
+        return float(np.average((values - np.average(values, weights=counts)) ** 2, weights=counts)) if self.n else 0.0
+
+    def share_of(self, meets: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> float:
+        """The share (0-1) of requests whose recall meets something; 0 without any."""
+        values, counts = self._sorted()
+        return int(counts[meets(values)].sum()) / self.n if self.n else 0.0
 
     def percentile(self, q: float) -> float | None:
         """The value at or below which q % of the requests lie: that of rank round(q n / 100), at least 1."""

@@ -1,4 +1,4 @@
-"""Whether bounds hold: for a run's figures, and request by request for goodput."""
+"""Whether single requests meet the bounds that a single request can meet: what goodput counts."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -12,7 +12,6 @@ from loadgen.metrics.histogram import rank_of
 from loadgen.metrics.latency import per_request_ns
 from loadgen.metrics.streaming import first_gaps
 from loadgen.records import Block
-from loadgen.units import ms_from_ns
 
 if TYPE_CHECKING:
     from loadgen.recipe.slo import Slo
@@ -40,12 +39,16 @@ def meets_every(successes: Columns, slos: "Sequence[Slo]") -> NDArray[np.bool_]:
     return met
 
 
+def meets(values: NDArray[Any], slo: "Slo") -> NDArray[np.bool_]:
+    """Which values, in the threshold's unit, keep the bound. Shape as values."""
+    return np.asarray(_COMPARE[slo.op](values, slo.threshold), np.bool_)
+
+
 def _meets(successes: Columns, slo: "Slo") -> NDArray[np.bool_]:
     if slo.metric == "itl":
         return _gaps_meet(successes.block, slo)
     values_ns = per_request_ns(slo.metric, successes)
-    met: NDArray[np.bool_] = _COMPARE[slo.op](values_ns, slo.threshold)
-    return met | (values_ns < 0)
+    return meets(values_ns, slo) | (values_ns < 0)
 
 
 def _gaps_meet(block: Block, slo: "Slo") -> NDArray[np.bool_]:
@@ -72,27 +75,3 @@ def _statistic_meets(
     rank = rank_of(np.float64(statistic[1:]), n_gaps)
     n_needed = rank if slo.op.startswith("<") else n_gaps - rank + 1
     return np.asarray(n_held >= n_needed, np.bool_)
-
-
-def judge(slo: "Slo", value: float | None) -> dict[str, Any]:
-    """An entry of summary.json's `slo`. value: in the threshold's unit; None where there is no sample, which is FAIL.
-
-    value and threshold are given in ms, as a share (0-1) or per second; `unit` says which.
-    """
-    unit, scaled = _shown(slo)
-    return {
-        "expression": slo.expression,
-        "metric": slo.metric,
-        "statistic": slo.statistic,
-        "value": None if value is None else scaled(value),
-        "threshold": scaled(slo.threshold),
-        "unit": unit,
-        "verdict": "PASS" if value is not None and slo.holds(value) else "FAIL",
-        "needs_n": None,
-    }
-
-
-def _shown(slo: "Slo") -> tuple[str, Callable[[float], float]]:
-    if slo.is_per_request:
-        return "ms", ms_from_ns
-    return ("ratio" if slo.metric.endswith("_ratio") or slo.metric == "recall" else "per_s"), float

@@ -3,26 +3,38 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from loadgen.metrics.facts import FindingLike, RunFacts
-from loadgen.metrics.figures import MOST_EXAMPLES, PLAIN_METRICS, TOKEN_METRICS, Figures, merged_metrics
+from loadgen.metrics.confidence import Confidence, Interval, rate_of, success_share
+from loadgen.metrics.course import Course
+from loadgen.metrics.facts import FindingLike
+from loadgen.metrics.figures import MOST_EXAMPLES, PLAIN_METRICS, TOKEN_METRICS, Figures
 from loadgen.metrics.histogram import Histogram
 from loadgen.metrics.latency import SERVER_SPANS
+from loadgen.metrics.omission import omission_of
+from loadgen.metrics.over_time import COURSES
+from loadgen.metrics.promises import Claim, judge_all, judge_families
 from loadgen.metrics.recall import Recall
-from loadgen.metrics.slo import judge
+from loadgen.metrics.steadiness import steady_state
 from loadgen.metrics.throughput import rate_per_s
 from loadgen.metrics.window import Window
 from loadgen.records import Outcome
-from loadgen.units import NS_PER_S, ms_from_ns
+from loadgen.units import ms_from_ns
 
 if TYPE_CHECKING:
     from loadgen.metrics.tally import Tally
-    from loadgen.recipe.slo import Slo
 
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 
 
-def summarise(tally: "Tally", window: Window, findings: Sequence[FindingLike] = ()) -> dict[str, Any]:
-    """All figures of a service, and whether its SLOs hold; without the client."""
+def summarise(
+    tally: "Tally",
+    window: Window,
+    findings: Sequence[FindingLike] = (),
+    judged: Sequence[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """All figures of a service, and whether its SLOs hold; without the client.
+
+    judged: how its SLOs were judged, where they were together with others.
+    """
     expecting = {operation.name: operation.expects_tokens for operation in tally.operations}
     all_figures = tally.whole
     whole = _figures(all_figures, window, any(expecting.values()), findings)
@@ -36,7 +48,9 @@ def summarise(tally: "Tally", window: Window, findings: Sequence[FindingLike] = 
             name: _figures(figures, window, expecting[name]) for name, figures in tally.figures_of.items()
         },
         **_wrong_examples(tally),
-        "slo": judge_all(tally.slos, all_figures, window),
+        "slo": judge_all(tally.slos, all_figures, window) if judged is None else list(judged),
+        "steady_state": steady_state(tally, window),
+        **_coordinated_omission(tally, all_figures, window),
         **({"findings": [_finding(finding) for finding in findings]} if findings else {}),
     }
 
@@ -45,7 +59,11 @@ def summarise_all(
     tallies: "Mapping[str, Tally]", windows: Mapping[str, Window], findings: Mapping[str, Sequence[FindingLike]]
 ) -> dict[str, Any]:
     """Several services: each with its own figures, and what can be said of all together; without the client."""
-    services = {name: summarise(tally, windows[name], findings.get(name, ())) for name, tally in tallies.items()}
+    claims = [Claim(tally.slos, tally.whole, windows[name]) for name, tally in tallies.items()]
+    services = {
+        name: summarise(tally, windows[name], findings.get(name, ()), judged)
+        for (name, tally), judged in zip(tallies.items(), judge_families(claims), strict=True)
+    }
     whole = Figures.merged(figures for tally in tallies.values() for figures in tally.figures)
     return {
         "requests": _requests(whole),
@@ -59,37 +77,6 @@ def summarise_all(
             for finding in summary.get("findings", ())
         ],
     }
-
-
-def judge_all(slos: "Sequence[Slo]", figures: Figures, window: Window) -> list[dict[str, Any]]:
-    """Hold figures against bounds: the entries of summary.json's `slo`."""
-    return [judge(slo, figure_of(slo, figures, window)) for slo in slos]
-
-
-def figure_of(slo: "Slo", figures: Figures, window: Window) -> float | None:
-    """The figure that a bound speaks of, in its threshold's unit; None without a sample."""
-    if slo.is_per_request:
-        return _statistic(figures.metrics.get(slo.metric), slo.statistic or "mean")
-    if slo.metric == "recall":
-        return _statistic(figures.recall, slo.statistic or "mean")
-    rates = {
-        "request_throughput": figures.n_succeeded,
-        "output_throughput": figures.arrived_tokens,
-        "goodput": figures.n_good,
-    }
-    if slo.metric in rates:
-        return rate_per_s(rates[slo.metric], window)
-    counts = {"success_ratio": figures.n_succeeded, "error_ratio": figures.n_failed}
-    return _ratio(counts[slo.metric], figures.n_finished) if slo.metric in counts else None
-
-
-def _statistic(values: Histogram | Recall | None, statistic: str) -> float | None:
-    if values is None:
-        return None
-    if statistic.startswith("p"):
-        return values.percentile(float(statistic[1:]))
-    exact = {"mean": values.mean, "max": values.max, "min": values.min}
-    return exact[statistic]
 
 
 def _figures(
@@ -110,7 +97,8 @@ def _figures(
         shown["total_output_tokens"] = figures.output_tokens if figures.n_output_counted else None
     shown["goodput_per_s"] = rate_per_s(figures.n_good, window)
     shown |= _checks(figures, findings)
-    shown["metrics"] = _metrics(figures.metrics, has_tokens)
+    shown["ci95"] = _intervals(figures, window, has_tokens)
+    shown["metrics"] = _metrics(figures, has_tokens)
     if has_tokens:
         shown["tokens_per_event"] = _ratio(figures.n_event_tokens, figures.n_events)
     return shown | _recall(figures.recall)
@@ -174,58 +162,67 @@ def _window(window: Window, figures: Figures, *, has_tokens: bool) -> dict[str, 
     return shown
 
 
-def _metrics(histograms: Mapping[str, Histogram], has_tokens: bool) -> dict[str, Any]:
+def _intervals(figures: Figures, window: Window, has_tokens: bool) -> dict[str, Any]:
+    """Of the rates and the ratio."""
+    rates = ("request_throughput", *(("output_throughput",) if has_tokens else ()), "goodput")
+    intervals = {f"{name}_per_s": rate_of(name, figures, window).ci95 for name in rates}
+    intervals["success_ratio"] = success_share(figures).ci95
+    return {name: interval and list(interval) for name, interval in intervals.items()}
+
+
+def _metrics(figures: Figures, has_tokens: bool) -> dict[str, Any]:
+    histograms, courses = figures.metrics, figures.over_time.courses
     always = (*(TOKEN_METRICS if has_tokens else ()), *PLAIN_METRICS)
     names = [*always, *(name for name in SERVER_SPANS if name in histograms)]
-    return {name: _metric(histograms.get(name) or Histogram()) for name in names}
+    return {
+        name: _metric(histograms.get(name) or Histogram(), courses.get(name), has_course=name in COURSES)
+        for name in names
+    }
 
 
-def _metric(histogram: Histogram) -> dict[str, Any]:
+def _metric(histogram: Histogram, course: Course | None, has_course: bool) -> dict[str, Any]:
+    """has_course: whether one is kept of it; confidence is null where not."""
+    confidence = Confidence(histogram, course) if has_course else None
     values = histogram.percentile(list(PERCENTILES.values()))
     return {
         "unit": "ms",
         "n": histogram.n,
+        "n_effective": confidence and round(confidence.n_effective, 1),
         "mean": _ms(histogram.mean),
+        "mean_ci95": confidence and _ms_of(confidence.mean_ci95_ns),
         "std": _ms(histogram.std),
         "min": _ms(histogram.min),
         "max": _ms(histogram.max),
         "percentiles": {
-            name: _percentile(float(value) if histogram.n else None)
-            for name, value in zip(PERCENTILES, values, strict=True)
+            name: _percentile(confidence, q, float(value) if histogram.n else None)
+            for (name, q), value in zip(PERCENTILES.items(), values, strict=True)
         },
     }
 
 
-def _percentile(value_ns: float | None) -> dict[str, Any]:
-    """Confidence is null where none was worked out."""
-    return {"value": _ms(value_ns), "ci95": None, "certified": None, "needs_n": None}
-
-
-def client_of(tallies: "Sequence[Tally]", facts: RunFacts) -> dict[str, Any]:
-    """The load generator's own share in what was measured."""
-    figures = [figures for tally in tallies for figures in tally.figures]
-    lags = merged_metrics(figures, ("send_lag", "read_lag"))
+def _percentile(confidence: Confidence | None, q: float, value_ns: float | None) -> dict[str, Any]:
+    if confidence is None:
+        return {"value": _ms(value_ns), "ci95": None, "certified": None, "needs_n": None}
+    found = confidence.percentile(q)
     return {
-        "verdict": None,
-        "reasons": [],
-        "busy_ratio": facts.busy_ratio,
-        "cpu_ratio": _cpu_ratio(tallies, facts.cpu_s),
-        "cpu_s": facts.cpu_s,
-        "p99_send_lag_ms": _ms(_statistic(lags.get("send_lag"), "p99")),
-        "p99_read_lag_ms": _ms(_statistic(lags.get("read_lag"), "p99")),
-        "stamp": facts.stamp,
-        "n_clock_steps": facts.n_clock_steps,
-        "n_lost_records": facts.n_lost_records,
+        "value": _ms(value_ns),
+        "ci95": _ms_of(found.ci95_ns),
+        "certified": found.is_certified,
+        "needs_n": found.needs_n,
+        "n_effective": round(found.n_effective, 1),
     }
 
 
-def _cpu_ratio(tallies: "Sequence[Tally]", cpu_s: float | None) -> float | None:
-    """1: one core was busy from the first send to the last answer."""
-    firsts = [tally.first_sent_at_ns for tally in tallies if tally.first_sent_at_ns is not None]
-    lasts = [tally.last_end_at_ns for tally in tallies if tally.last_end_at_ns is not None]
-    if cpu_s is None or not firsts or not lasts:
-        return None
-    return _ratio(cpu_s * NS_PER_S, max(lasts) - min(firsts))
+def _ms_of(interval_ns: Interval | None) -> list[float | None] | None:
+    return None if interval_ns is None else [_ms(end) for end in interval_ns]
+
+
+def _coordinated_omission(tally: "Tally", figures: Figures, window: Window) -> dict[str, Any]:
+    """Only of a closed loop: in an open one nothing is omitted."""
+    if tally.in_flight is None:
+        return {}
+    estimate = omission_of(figures, window, tally.in_flight)
+    return {"coordinated_omission": estimate} if estimate else {}
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from loadgen.metrics.client import client_of
 from loadgen.metrics.columns import Columns
-from loadgen.metrics.facts import FindingLike, OperationLike, RunFacts, Snapshot
+from loadgen.metrics.facts import FindingLike, RunFacts, Snapshot
 from loadgen.metrics.figures import Figures
-from loadgen.metrics.summary import client_of, summarise_all
+from loadgen.metrics.summary import summarise_all
 from loadgen.metrics.tally import Tally, by_outcome_of, snapshot_of
 from loadgen.metrics.window import Window
-from loadgen.records import Block
+from loadgen.records import Block, OperationLike
 
 if TYPE_CHECKING:
     from loadgen.recipe.slo import Slo
@@ -21,17 +22,26 @@ class Tallies:
     """The figures of a run of one service (its name is "") or of several, side by side.
 
     operations: of all services, in the order in which records number them; those of a service stand together.
-    slos: each service's. by_service: in the order of their operations, which is that of the engine's jobs.
+    slos: each service's. in_flight: how many requests its clients keep going at once, of each in a closed loop.
+    by_service: in the order of their operations, which is that of the engine's jobs.
     """
 
-    def __init__(self, operations: Sequence[OperationLike], slos: "Mapping[str, Sequence[Slo]]") -> None:
+    def __init__(
+        self,
+        operations: Sequence[OperationLike],
+        slos: "Mapping[str, Sequence[Slo]]",
+        in_flight: Mapping[str, int | None] | None = None,
+    ) -> None:
+        closed = in_flight or {}
         self.by_service: dict[str, Tally] = {}
         self._job_of_operation: list[int] = []
         for first, service, own in _grouped(operations):
             self._job_of_operation += [len(self.by_service)] * len(own)
-            self.by_service[service] = Tally(own, slos.get(service, ()), first_operation=first)
+            self.by_service[service] = Tally(
+                own, slos.get(service, ()), first_operation=first, in_flight=closed.get(service)
+            )
         if not self.by_service:  # a run that was killed before its first request was over
-            self.by_service[""] = Tally((), slos.get("", ()))
+            self.by_service[""] = Tally((), slos.get("", ()), in_flight=closed.get(""))
 
     @property
     def only(self) -> Tally | None:
@@ -88,18 +98,24 @@ class Tallies:
         """Cheap enough to be asked for a few times a second, from any thread."""
         return snapshot_of(self.figures)
 
-    def summary(self, facts: RunFacts, findings: "Mapping[str, Sequence[FindingLike]] | None" = None) -> dict[str, Any]:
+    def summary(
+        self,
+        facts: RunFacts,
+        findings: "Mapping[str, Sequence[FindingLike]] | None" = None,
+        ceiling: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """summary.json as docs/bundle.md lists it, without the keys that the bundle itself adds. Never a NaN.
 
-        findings: what each service's check after the run found.
+        findings: what each service's check after the run found. ceiling: what this host was calibrated to drive, see
+        client_of().
         """
         found = findings or {}
         if self.only is not None:
-            return self.only.summary(facts, [finding for own in found.values() for finding in own])
+            return self.only.summary(facts, [finding for own in found.values() for finding in own], ceiling)
         windows = dict(zip(self.by_service, (Window(*window) for window in facts.windows), strict=True))
         return {
             **summarise_all(self.by_service, windows, found),
-            "client": client_of(list(self.by_service.values()), facts),
+            "client": client_of(list(self.by_service.values()), facts, ceiling),
         }
 
 

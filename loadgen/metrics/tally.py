@@ -1,21 +1,24 @@
 """Everything that is counted of one service, block after block, while the run goes on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.metrics.client import client_of
+from loadgen.metrics.client_counts import ClientCounts
 from loadgen.metrics.columns import Columns
-from loadgen.metrics.facts import FindingLike, OperationLike, RunFacts, Snapshot
+from loadgen.metrics.course import Course
+from loadgen.metrics.facts import FindingLike, RunFacts, Snapshot
 from loadgen.metrics.figures import Figures, merged_metrics
 from loadgen.metrics.histogram import Histogram
 from loadgen.metrics.series import Series, ended_at_ns
 from loadgen.metrics.streaming import token_arrivals
-from loadgen.metrics.summary import client_of, summarise
-from loadgen.metrics.throughput import tokens_between
+from loadgen.metrics.summary import summarise
+from loadgen.metrics.throughput import arrived_between
 from loadgen.metrics.window import Window
-from loadgen.records import NEVER, Block, Outcome
+from loadgen.records import NEVER, Block, OperationLike, Outcome
 
 if TYPE_CHECKING:
     from loadgen.recipe.slo import Slo
@@ -29,7 +32,8 @@ class Tally:
     operations: the service's, in the plan's order; first_operation: the number that records have for the first of them.
     slos: those of the recipe. window_from_ns, window_end_ns: tokens that arrive between them count for the throughput.
     Both may be set while the run goes, before any block that holds answers from after them; window_end_ns None: it ends
-    with the last answer.
+    with the last answer. in_flight: of a closed loop, how many requests its clients keep going at once; None: an open
+    one, or not known.
     """
 
     def __init__(
@@ -38,13 +42,16 @@ class Tally:
         slos: "Sequence[Slo]",
         window_end_ns: int | None = None,
         first_operation: int = 0,
+        in_flight: int | None = None,
     ) -> None:
         self.operations = tuple(operations)
         self.slos = tuple(slos)
+        self.in_flight = in_flight
         self.window_from_ns: int | None = None
         self.window_end_ns = window_end_ns
         self.figures = [Figures(self.slos, operation.top_k) for operation in self.operations]
         self.series = Series()
+        self.client = ClientCounts()
         self._first_sent_ns = _LATEST_NS
         self._last_end_ns = NEVER
         self._first_operation = first_operation
@@ -69,6 +76,16 @@ class Tally:
         """Requests of the measured window by outcome, those that occurred."""
         return by_outcome_of(self.figures)
 
+    def course(self, name: str, whole_run: bool = False) -> Course | None:
+        """How a metric went over time, all operations together; None where it had no value.
+
+        name: one of COURSES. whole_run: with the warm-up and the drain, of ttft and e2e only.
+        """
+        over_time = [figures.over_time for figures in self.figures]
+        kept = [one.courses for one in over_time] + ([one.outside for one in over_time] if whole_run else [])
+        found = [courses[name] for courses in kept if name in courses]
+        return Course.merged(found) if found else None
+
     def add(self, block: Block) -> None:
         """Take finished requests, of any phase. The block's arrays are not kept."""
         if len(block.records):
@@ -77,6 +94,7 @@ class Tally:
     def add_requests(self, requests: Columns) -> None:
         """The same; there is one at least, and all are of this service."""
         self.series.add(requests)
+        self.client.add(requests)
         self._see_instants(requests)
         for figures, part in self._by_operation(requests):
             figures.add(part)
@@ -87,7 +105,7 @@ class Tally:
         arrivals = token_arrivals(part.block)
         self.series.add_tokens(arrivals)
         if self.window_from_ns is not None:
-            figures.arrived_tokens += tokens_between(arrivals, self.window_from_ns, self.window_end_ns)
+            figures.add_tokens(arrivals, arrived_between(arrivals, self.window_from_ns, self.window_end_ns))
 
     def _by_operation(self, requests: Columns) -> Iterator[tuple[Figures, Columns]]:
         only = requests.only("operation")
@@ -120,10 +138,15 @@ class Tally:
         """Cheap enough to be asked for a few times a second, from any thread."""
         return snapshot_of(self.figures)
 
-    def summary(self, facts: RunFacts, findings: Sequence[FindingLike] = ()) -> dict[str, Any]:
-        """summary.json as docs/bundle.md lists it, without the keys that the bundle itself adds. Never a NaN."""
+    def summary(
+        self, facts: RunFacts, findings: Sequence[FindingLike] = (), ceiling: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """summary.json as docs/bundle.md lists it, without the keys that the bundle itself adds. Never a NaN.
+
+        ceiling: what this host was calibrated to drive, see client_of().
+        """
         summary = summarise(self, Window(*facts.windows[0]), findings)
-        return {**summary, "client": client_of([self], facts)}
+        return {**summary, "client": client_of([self], facts, ceiling)}
 
 
 def snapshot_of(figures: Sequence[Figures]) -> Snapshot:

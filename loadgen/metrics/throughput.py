@@ -1,5 +1,8 @@
 """Rates over the measured window. Tokens count where they arrive, so that ramp and drain fall out by themselves."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loadgen.metrics.streaming import Arrivals
 from loadgen.metrics.window import Window
 
@@ -9,9 +12,9 @@ def rate_per_s(count: float, window: Window) -> float | None:
     return count / window.s if window.s else None
 
 
-def tokens_between(arrivals: Arrivals, from_ns: int, end_ns: int | None) -> float:
-    """Tokens that arrived at from_ns <= instant < end_ns. end_ns None: no end."""
+def arrived_between(arrivals: Arrivals, from_ns: int, end_ns: int | None) -> NDArray[np.bool_]:
+    """Which events came at from_ns <= instant < end_ns, shape (n_events,). end_ns None: no end."""
     inside = arrivals.at_ns >= from_ns
     if end_ns is not None:
         inside &= arrivals.at_ns < end_ns
-    return arrivals.n_tokens_of(inside)
+    return inside

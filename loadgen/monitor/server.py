@@ -1,17 +1,12 @@
-"""What servers say of themselves while the load goes on, once a second, on connections of their own."""
+"""What servers say of themselves, on connections of their own."""
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-import orjson
+from loadgen.monitor.watcher import Look
 
-EVERY_S = 1.0
-MOST_OF_A_CORE = 0.01
-"""Asking may take so much of a core's time; a server that says more is asked less often."""
+SETTLES_S = 0.1
+"""A PostgreSQL, say, counts what a connection did when that is closed."""
 
 
 class Sampled(Protocol):
@@ -19,65 +14,45 @@ class Sampled(Protocol):
         """Flat; None where the server says nothing. Blocking."""
 
 
-class Places(Protocol):
-    def monitor_path(self, name: str) -> Path:
-        """Where a file of the monitors goes."""
-
-
-class Clock(Protocol):
-    elapsed_ns: int
-
-
-class ServerWatch:
-    """A task beside the run that appends to monitor/server.jsonl: `async with` it around the load.
-
-    The first sample is taken before the load and the last one after it. A server that says nothing has no file.
+class ServerSource:
+    """services: each by its name; "" where there is one. One that has nothing to say, or is gone before the load, is
+    asked no more. is_expected: that is worth a note.
     """
 
-    def __init__(
-        self, places: Places, services: Mapping[str, Sampled], clock: Clock, redact: Callable[[str], str]
-    ) -> None:
-        self._places, self._services, self._clock, self._redact = places, dict(services), clock, redact
-        self._cost_s = 0.0
-        self._task: asyncio.Task[None] | None = None
+    name, settles_s = "server", SETTLES_S
 
-    async def __aenter__(self) -> "ServerWatch":
-        await asyncio.to_thread(self._look, 0)
-        if self._services:
-            self._task = asyncio.create_task(self._watch())
-        return self
+    def __init__(self, services: Mapping[str, Sampled], is_expected: bool = False) -> None:
+        self.notes: list[str] = []
+        self._services, self._is_expected = dict(services), is_expected
+        self._has_begun = False
+        self._silent: set[str] = set()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            await asyncio.to_thread(self._look, self._clock.elapsed_ns)
+    def look(self) -> list[Look] | None:
+        looks = [look for name in list(self._services) for look in self._ask(name)]
+        self._has_begun = True
+        return looks if self._services else None
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(max(EVERY_S, self._cost_s / MOST_OF_A_CORE))
-            await asyncio.to_thread(self._look, self._clock.elapsed_ns)
+    def close(self) -> None:
+        """The targets close their own connections."""
 
-    def _look(self, at_ns: int) -> None:
-        """Ask each service once. One that has nothing to say, or is gone, is asked no more."""
-        began_s = time.thread_time()
-        for name, service in list(self._services.items()):
-            try:
-                sample = service.sample()
-            except Exception:  # a monitor never ends a run: the load itself will tell that the server is gone
-                sample = None
-                if at_ns > 0:
-                    continue
-            if sample is None:
-                del self._services[name]
-            else:
-                self._append(at_ns, name, sample)
-        self._cost_s = time.thread_time() - began_s
+    def _ask(self, name: str) -> list[Look]:
+        """A server that fails while the load goes on may come back."""
+        try:
+            values = self._services[name].sample()
+        except Exception as error:
+            self._fail(name, error)
+            return []
+        if values is None:
+            del self._services[name]
+            return []
+        return [Look(values, name)]
 
-    def _append(self, at_ns: int, name: str, sample: dict[str, Any]) -> None:
-        texts = {key: self._redact(value) if isinstance(value, str) else value for key, value in sample.items()}
-        line = {"at_ns": at_ns, **({"service": name} if name else {}), **texts}
-        with self._places.monitor_path("server.jsonl").open("ab") as file:
-            file.write(orjson.dumps(line) + b"\n")
+    def _fail(self, name: str, error: Exception) -> None:
+        whose = f"{name}: " if name else ""
+        if not self._has_begun:
+            del self._services[name]
+            if self._is_expected:
+                self.notes.append(f"monitor.server: nothing is watched: {whose}{error}")
+        elif name not in self._silent:
+            self._silent.add(name)
+            self.notes.append(f"monitor/server.jsonl: {whose}could not be asked at times: {error}")

@@ -8,6 +8,7 @@ from typing import Any
 from loadgen.recipe import rules
 from loadgen.recipe.base import Section
 from loadgen.recipe.model import SINGULAR, Recipe
+from loadgen.recipe.monitor import masked_problems
 from loadgen.recipe.promises import slos_for, slos_of
 from loadgen.recipe.secrets import secrets_in
 from loadgen.recipe.sections import Sections, sections_of
@@ -16,7 +17,7 @@ from loadgen.recipe.slo import Slo
 from loadgen.recipe.source import Problem, Source
 from loadgen.recipe.validate import validated
 
-OF_THE_WHOLE = ("sweep", "repeat", "order", "pause_s")
+OF_THE_WHOLE = ("sweep", "search", "repeat", "order", "pause_s")
 """What neither a point of a sweep nor one service of several has of its own."""
 
 
@@ -84,7 +85,11 @@ def _recipe(
 
 
 def _problems_of_the_whole(source: Source) -> list[Problem]:
-    return [*rules.later_problems(source.tree), *rules.sweep_problems(source.tree)]
+    return [
+        *rules.later_problems(source.tree),
+        *rules.sweep_problems(source.tree),
+        *masked_problems(source.tree),
+    ]
 
 
 def _keep(recipe: Recipe, source: Source, secrets: Iterable[str]) -> None:

@@ -141,7 +141,7 @@ def fields_at(model: type[BaseModel], place: Place, sections: Mapping[str, Model
             continue
         fields = [one.model_fields[part] for one in models if part in one.model_fields]
         models = [inner for one in fields for inner in _models_in(one.annotation)]
-    return list(dict.fromkeys(name for one in models for name in one.model_fields))
+    return list(dict.fromkeys(field.alias or name for one in models for name, field in one.model_fields.items()))
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

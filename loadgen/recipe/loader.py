@@ -134,7 +134,7 @@ def _overridden(
             problems.append(Problem(place, error.reason))
         except (TypeError, ValueError, IndexError):
             problems.append(Problem(place, "there is no such place in this recipe"))
-        written = _without_axis(written, name)
+        written = _without_search(_without_axis(written, name), name)
     return written, problems
 
 
@@ -152,6 +152,12 @@ def _without_axis(written: dict[str, Any], name: str) -> dict[str, Any]:
     left = {axis: values for axis, values in sweep.items() if axis != name}
     rest = {field: value for field, value in written.items() if field != "sweep"}
     return {**rest, "sweep": left} if left else rest
+
+
+def _without_search(written: dict[str, Any], name: str) -> dict[str, Any]:
+    """A load that is set is no longer searched."""
+    is_searched = at(written, ("search", "field")) == name
+    return {field: value for field, value in written.items() if not (is_searched and field == "search")}
 
 
 def _without_nulls(tree: dict[str, Any], free: bool = False) -> dict[str, Any]:

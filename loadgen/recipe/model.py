@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,8 @@ from pydantic import Field, PlainSerializer, PrivateAttr, SerializeAsAny, WithJs
 
 from loadgen.recipe.base import NonNegativeFloat, PositiveInt, Section, Text
 from loadgen.recipe.load import Load
+from loadgen.recipe.monitor import NOTHING, Cost, Monitor, Watched
+from loadgen.recipe.search import Search
 from loadgen.recipe.service import ServiceSection
 from loadgen.recipe.slo import Slo
 from loadgen.recipe.source import Source
@@ -63,17 +66,40 @@ class Recipe(Section):
         default=None,
         description="Any field by its dotted name with its values; several make a grid: {load.concurrency: [1, 2, 4]}.",
     )
+    search: Search | None = Field(
+        default=None,
+        description="In the place of sweep: the highest load that holds the promises is looked for; see "
+        "[below](#search).",
+    )
     slo: Annotated[tuple[SloText, ...], Field(strict=False)] = Field(
         default=(), description="Promises to hold, such as `p99_ttft < 500 ms`; see [below](#service-level-objectives)."
     )
     repeat: PositiveInt = Field(default=1, description="How often each point of a sweep is run.")
-    order: Literal["ascending"] = Field(
-        default="ascending", description="In which order the points of a sweep are run: as they are written."
+    order: Literal["ascending", "interleaved", "random"] = Field(
+        default="ascending",
+        description="In which order the points of a sweep are run. ascending: as they are written, repeats one after "
+        "the other; interleaved: all points once, then all again; random: shuffled by the seed.",
     )
-    pause_s: NonNegativeFloat = Field(default=0.0, description="Seconds of rest between the points of a sweep.")
+    pause_s: NonNegativeFloat = Field(
+        default=0.0, description="Seconds of rest between the points of a sweep or a search."
+    )
     record: Literal["all"] = Field(default="all", description="Which requests go to requests.jsonl.")
 
+    monitor: Watched = Field(
+        default="auto", description="What is watched beside the load: auto is all that there is; see [below](#monitor)."
+    )
+    cost: Cost | None = Field(
+        default=None, description="What the service costs, for figures in money; see [below](#cost)."
+    )
+
     _source: Source = PrivateAttr()
+
+    @property
+    def watched(self) -> Monitor:
+        """`monitor`, its words spelt out."""
+        if isinstance(self.monitor, Monitor):
+            return self.monitor
+        return Monitor() if self.monitor == "auto" else NOTHING
 
     def canonical(self) -> dict[str, Any]:
         """The recipe as JSON, defaults filled in, that gives the same recipe again.
@@ -81,7 +107,7 @@ class Recipe(Section):
         What came out of a variable stands as `${NAME}`; other secrets as `***`. Whole numbers are integers.
         """
         left_out = None if self.services is None else set(SINGULAR.values())
-        return self._source.as_written(self.model_dump(mode="json", exclude_none=True, exclude=left_out))
+        return self._source.as_written(self.model_dump(mode="json", exclude_none=True, exclude=left_out, by_alias=True))
 
     @cached_property
     def hash(self) -> str:
@@ -92,11 +118,23 @@ class Recipe(Section):
     def points(self) -> list[tuple[dict[str, Any], "Recipe"]]:
         """Each point of the sweep in the order of running: its place on the axes, and its recipe, which has no sweep.
 
-        With `repeat` each comes so many times, one after the other. Without a sweep: one point, at {}.
+        With `repeat` each comes so many times. Of a search: the load that is tried first. Else: one point, at {}.
         """
+        if self.search is not None:
+            return [self.point_at(self.search.from_)]
         if self.sweep is None:
             return [({}, self)]
-        return [point for point in self._points for _ in range(self.repeat)]
+        if self.order == "ascending":
+            return [point for point in self._points for _ in range(self.repeat)]
+        rounds = [*self._points] * self.repeat
+        return rounds if self.order == "interleaved" else _shuffled(rounds, self.seed)
+
+    def point_at(self, load: float) -> tuple[dict[str, Any], "Recipe"]:
+        """One load of the search: its place on the axis, and its recipe. Raises ValueError where it cannot be run."""
+        if self.search is None or self._point_at is None:
+            raise ValueError("the recipe has no search")
+        value = round(load) if self.search.is_whole else load
+        return {self.search.field: value}, self._point_at(value)
 
     def parts(self) -> list[tuple[str, "Recipe"]]:
         """Each named service as a recipe of its own, with those of the promises that it can hold.
@@ -114,4 +152,14 @@ class Recipe(Section):
         return self._source.redacted(text)
 
     _points: tuple[tuple[dict[str, Any], "Recipe"], ...] = PrivateAttr(default=())
+    _point_at: Callable[[float], "Recipe"] | None = PrivateAttr(default=None)
     _parts: tuple[tuple[str, "Recipe"], ...] = PrivateAttr(default=())
+
+
+def _shuffled(points: list[Any], seed: int) -> list[Any]:
+    """By the hashes of seed and place: the same on every machine, without a random number."""
+    return [points[place] for place in sorted(range(len(points)), key=lambda place: _digest(seed, place))]
+
+
+def _digest(seed: int, place: int) -> bytes:
+    return hashlib.sha256(f"{seed}:{place}".encode()).digest()

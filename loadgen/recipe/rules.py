@@ -13,8 +13,6 @@ from loadgen.recipe.yaml_tree import Place
 NOT_YET = "is not supported yet by this version"
 """For what the recipe's documentation promises and this version does not do: never ignored in silence."""
 
-LATER_SECTIONS = ("search", "monitor", "cost")
-
 _ONLY_CLOSED = ("concurrency", "think_time_s")
 _ONLY_OPEN = ("rate_per_s", "arrival", "burstiness", "stages", "connections")
 _METRICS_OF_SOME = TOKEN_METRICS | {"recall"}
@@ -26,19 +24,15 @@ def later_problems(tree: dict[str, Any]) -> Iterator[Problem]:
     if ("workloads" in tree or "loads" in tree) and "services" not in tree:
         name = "workloads" if "workloads" in tree else "loads"
         yield Problem((name,), "goes with services, several of them by name; of one it is " + name.removesuffix("s"))
-    for name in LATER_SECTIONS:
-        if name in tree:
-            yield Problem((name,), NOT_YET)
-    if tree.get("order") in ("interleaved", "random"):
-        yield Problem(("order",), f"{tree['order']} {NOT_YET}")
     if isinstance(tree.get("record"), dict):
         yield Problem(("record",), f"a sample {NOT_YET}")
 
 
 def sweep_problems(tree: dict[str, Any]) -> Iterator[Problem]:
     """What says how a sweep goes, where there is none."""
-    for name, usual in (("repeat", 1), ("pause_s", 0)):
-        if "sweep" not in tree and tree.get(name, usual) != usual:
+    for name, usual in (("repeat", 1), ("order", "ascending"), ("pause_s", 0)):
+        has_points = "sweep" in tree or ("search" in tree and name == "pause_s")
+        if not has_points and tree.get(name, usual) != usual:
             yield Problem((name,), "applies to the points of a sweep only, and there is none")
 
 

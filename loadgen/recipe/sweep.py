@@ -9,6 +9,7 @@ from loadgen.recipe.base import Section
 from loadgen.recipe.explain import did_you_mean, fields_at
 from loadgen.recipe.kinds import Kind, KindError, find_kind
 from loadgen.recipe.model import SINGULAR, Recipe
+from loadgen.recipe.probing import assemble_search
 from loadgen.recipe.several import inward, part_of
 from loadgen.recipe.source import FREE, Problem, Source, at, dotted
 from loadgen.recipe.yaml_tree import Place
@@ -25,6 +26,8 @@ def assemble_all(source: Source) -> tuple[Recipe | None, list[Problem]]:
 
     The recipe itself holds the first value of an axis that its sections leave open.
     """
+    if "search" in source.tree:
+        return assemble_search(source)
     if "sweep" not in source.tree:
         return assemble(source)
     axes, problems = _axes(source)

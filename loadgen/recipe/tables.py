@@ -7,7 +7,16 @@ from loadgen.recipe.schema import Schema, recipe_schema
 
 HEAD = ("| field | type | default | meaning |", "|---|---|---|---|")
 
-SHARED = {"Lengths": "a drawn number", "Delay": "a drawn time", "Tls": "mapping", "Load": "mapping", "Stage": "mapping"}
+SHARED = {
+    "Lengths": "a drawn number",
+    "Delay": "a drawn time",
+    "Tls": "mapping",
+    "Load": "mapping",
+    "Stage": "mapping",
+    "Search": "mapping",
+    "Monitor": "mapping",
+    "Cost": "mapping",
+}
 """Models that docs/recipes.md tells of once for all kinds, and what a field is called that has one."""
 
 _TYPES = {

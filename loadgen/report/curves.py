@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.metrics.confidence import Confidence
 from loadgen.report.numbers import SAMPLES_BEYOND
 from loadgen.units import NS_PER_MS
 
 if TYPE_CHECKING:
+    from loadgen.metrics.course import Course
     from loadgen.metrics.histogram import Histogram
     from loadgen.metrics.series import Series
     from loadgen.metrics.tally import Tally
@@ -21,17 +23,21 @@ STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 @dataclass(frozen=True)
 class Curve:
-    """Percentiles of one metric. at: 1 / (1 - q), rising from 1; value_ms: the same shape. They end with n."""
+    """Percentiles of one metric. at: 1 / (1 - q), rising from 1; value_ms: the same shape. They end with n.
+
+    n_effective: how many independent samples the high percentiles have; None: n.
+    """
 
     metric: str
     n: int
     at: Floats
     value_ms: Floats
+    n_effective: float | None = None
 
     @property
     def supported_to(self) -> float:
         """The last place of `at` that n samples support; beyond it the line is a few single requests."""
-        return max(self.n / SAMPLES_BEYOND, 1.0)
+        return max((self.n if self.n_effective is None else self.n_effective) / SAMPLES_BEYOND, 1.0)
 
     def value_at(self, quantile: float) -> float:
         return float(np.interp(1.0 / (1.0 - quantile), self.at, self.value_ms))
@@ -124,14 +130,19 @@ def curves_of(tally: "Tally", window_s: tuple[float, float] | None) -> Curves:
     """From a filled Tally; metrics and series that are empty are left out."""
     metrics = tally.metrics
     drawn: tuple[str, ...] = ("ttft", "e2e")
-    latencies = {name: _curve_of(name, metrics[name]) for name in drawn if name in metrics and metrics[name].n}
+    latencies = {
+        name: _curve_of(name, metrics[name], tally.course(name))
+        for name in drawn
+        if name in metrics and metrics[name].n
+    }
     gaps = _gaps_of_histogram(metrics["itl"]) if "itl" in metrics and metrics["itl"].n else None
     return Curves(latencies, gaps, _timeline_of(tally.series, window_s))
 
 
-def _curve_of(name: str, histogram: "Histogram") -> Curve:
+def _curve_of(name: str, histogram: "Histogram", course: "Course | None") -> Curve:
     at = curve_places(histogram.n)
-    return Curve(name, histogram.n, at, histogram.percentile(100.0 * (1.0 - 1.0 / at)) / NS_PER_MS)
+    values_ms = histogram.percentile(100.0 * (1.0 - 1.0 / at)) / NS_PER_MS
+    return Curve(name, histogram.n, at, values_ms, Confidence(histogram, course).n_effective_at(0.99))
 
 
 def _gaps_of_histogram(histogram: "Histogram") -> Gaps | None:

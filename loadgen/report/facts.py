@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from loadgen.metrics.recalculate import recalculate
+from loadgen.monitor.courses import Course, courses_of
+from loadgen.monitor.summary import watched_figures
 from loadgen.report.numbers import is_known
 from loadgen.report.slos import Limit, limits_of
 from loadgen.report.words import load_of, without_secrets
@@ -32,6 +34,7 @@ class Facts:
     recounted: bool = False
     problems: tuple[str, ...] = ()  # what of the bundle could not be read, a line each
     samples: tuple["Sample", ...] = ()  # what the servers said of themselves
+    watched: tuple[Course, ...] = ()  # what was watched beside the load, over time
     service_name: str = ""
 
     @property
@@ -187,11 +190,13 @@ def facts_and_tallies(bundle: "Bundle", tallies: "Tallies | None") -> "tuple[Fac
     counted = None
     if tallies is None:
         tallies, counted = recalculate(bundle)
-    return replace(_facts(bundle, counted), samples=bundle.server_samples), tallies
+    watched = tuple(courses_of(bundle.samples))
+    return replace(_facts(bundle, counted), samples=bundle.server_samples, watched=watched), tallies
 
 
 def _facts(bundle: "Bundle", counted: Mapping[str, Any] | None) -> Facts:
     problems = tuple(bundle.problems)
     if bundle.summary is not None:
         return Facts(bundle.id, bundle.run, bundle.summary, problems=problems)
-    return Facts(bundle.id, bundle.run, counted or {}, recounted=True, problems=problems)
+    figures = {**(counted or {}), **watched_figures(counted or {}, bundle.run, bundle.samples)}
+    return Facts(bundle.id, bundle.run, figures, recounted=True, problems=problems)

@@ -65,7 +65,8 @@ def _sweep(facts: Facts) -> str:
     if not sweep:
         return UNKNOWN
     number = int(sweep.get("point") or 0) + 1
-    return f"point {number} of {sweep.get('n_points')}, first {sweep.get('first_id') or facts.benchmark_id}"
+    whole = sweep.get("n_points") or "a search"
+    return f"point {number} of {whole}, first {sweep.get('first_id') or facts.benchmark_id}"
 
 
 def load_text(facts: Facts) -> str:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Read = Callable[[Facts], float | None]
+Interval = tuple[float, float]
+Sure = Callable[[Facts], Interval | None]
+
+
+def _not_sure(_: Facts) -> Interval | None:
+    return None
+
 
 MOST_MARKS = 16
 """Of words beside each other over the width of a picture."""
@@ -40,18 +47,45 @@ def _rotated(place: int, n: int) -> dict[str, Any]:
     return {"dash": other.dash, "mark": other.mark}
 
 
-def draw_line(axis: "Axes", line: Line, read: Read, pen: Pen, name: str, is_thin: Callable[[Step], bool]) -> None:
-    """A line through the measured loads. is_thin: whether a step's mark is hollow. Repeats get a dash each."""
+def draw_line(
+    axis: "Axes", line: Line, read: Read, pen: Pen, name: str, is_thin: Callable[[Step], bool], sure: Sure = _not_sure
+) -> None:
+    """A line through the measured loads. Repeats get a dash each.
+
+    is_thin: whether a step's mark is hollow; so is that of a step whose client was the limit. sure: a run's 95 %
+    interval of the figure, for the band around the line.
+    """
     known = line.measured(read)
     at_x, values = [step.load for step, _ in known], [value for _, value in known]
     axis.plot(at_x, values, color=pen.colour, linestyle=pen.dash, marker=pen.mark, markersize=7, label=name)
+    _draw_band(axis, [(step.load, reach) for step, _ in known if (reach := _reach(step, read, sure))], pen)
     for step, value in known:
-        face = "white" if is_thin(step) else pen.colour
+        face = "white" if is_thin(step) or step.is_bound else pen.colour
         mark: dict[str, Any] = {"markersize": 8, "markeredgewidth": 1.8, "markerfacecolor": face, "zorder": 3}
         axis.plot([step.load], [value], pen.mark, color=pen.colour, **mark)
         each = step.values(read)
         if len(each) > 1:
             axis.plot([step.load] * len(each), each, "_", color=pen.colour, markersize=12, markeredgewidth=1.6)
+
+
+def _draw_band(axis: "Axes", reaches: Sequence[tuple[Any, Interval]], pen: Pen) -> None:
+    loads, low, high = (
+        [load for load, _ in reaches],
+        [low for _, (low, _) in reaches],
+        [high for _, (_, high) in reaches],
+    )
+    if len(loads) > 1:
+        axis.fill_between(loads, low, high, color=pen.colour, alpha=0.13, linewidth=0, zorder=1.2)
+    axis.vlines(loads, low, high, color=pen.colour, alpha=0.55, linewidth=1.4, zorder=1.6)
+
+
+def _reach(step: Step, read: Read, sure: Sure) -> Interval | None:
+    """From the lowest to the highest of the repeats; of a single run its 95 % interval; None: not known."""
+    values = step.values(read)
+    if len(values) > 1:
+        return min(values), max(values)
+    known = [one for point in step.trusted or step.measured if (one := sure(point.facts)) is not None]
+    return known[0] if known else None
 
 
 def write_values(axis: "Axes", line: Line, read: Read, below: bool = False) -> None:
@@ -167,10 +201,11 @@ def _lay_out_kinds(axis: "Axes", sweep: Sweep) -> None:
 def _shade_broken(axis: "Axes", sweep: Sweep, named: bool) -> None:
     """From where on limits are broken; only where there is one line, so that it is one place."""
     ceiling = _lone_ceiling(sweep)
-    if ceiling is None or ceiling.next is None or ceiling.next.holds is not False:
+    if ceiling is None or ceiling.broken is None:
         return
     low, high = axis.get_xlim()
-    begin = low if ceiling.step is None else _between(axis, ceiling.step.load, ceiling.next.load)
+    below = ceiling.open[-1] if ceiling.open else ceiling.step
+    begin = low if below is None else _between(axis, below.load, ceiling.broken.load)
     axis.axvspan(begin, high, facecolor=FAILURE, alpha=0.08, linewidth=0)
     if begin > low:
         axis.axvline(begin, color=FAILURE, linewidth=1.2)

@@ -91,8 +91,14 @@ def percentile(metric: Mapping[str, Any] | None, name: str) -> float | None:
     return float(value) if is_known(value) else None
 
 
+def is_certified(metric: Mapping[str, Any] | None, name: str) -> bool:
+    """Whether enough samples stand behind a percentile: as the summary says; where it does not, by their number."""
+    entry = ((metric or {}).get("percentiles") or {}).get(name)
+    stated = entry.get("certified") if isinstance(entry, Mapping) else None
+    return stated if isinstance(stated, bool) else is_supported((metric or {}).get("n"), name)
+
+
 def shown_percentile(metric: Mapping[str, Any] | None, name: str) -> str:
     """The figure, in brackets where there are too few samples to rely on it."""
-    value = percentile(metric, name)
-    text = figure(value)
-    return text if value is None or is_supported((metric or {}).get("n"), name) else f"[{text}]"
+    text = figure(percentile(metric, name))
+    return text if text == UNKNOWN or is_certified(metric, name) else f"[{text}]"

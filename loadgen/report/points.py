@@ -9,9 +9,13 @@ from typing import Any
 
 from loadgen.report.facts import COMPLETE, FAILED, Facts
 from loadgen.report.numbers import is_known
+from loadgen.report.slos import FAIL, PASS
 from loadgen.report.words import LOAD_FIELDS, load_axis_of, status_of
 
 NOT_AXES = ("name", "description", "slo", "sweep", "search", "repeat", "order", "pause_s", "record", "monitor", "cost")
+
+BOUND = "bound"
+"""The client's verdict on itself: it could not do more."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,42 @@ class Point:
         return "" if self.facts.n_succeeded else "every request failed"
 
     @property
+    def is_bound(self) -> bool:
+        """The client was the limit, not the service: its figures are shown, and count for nothing."""
+        return any(
+            (part.summary.get("client") or {}).get("verdict") == BOUND for part in (self.facts, *self.facts.parts)
+        )
+
+    @property
+    def is_trusted(self) -> bool:
+        return self.is_measured and not self.is_bound
+
+    @property
     def holds(self) -> bool | None:
-        """Whether all SLOs hold; None where that is not known: no SLOs, or a run that was cut off."""
-        limits = self.facts.limits
-        if not limits:
+        """Whether all SLOs hold. None where that is not known: no SLOs, too few samples, a run that was cut off, or one
+        whose client was the limit."""
+        verdicts = {limit.verdict for limit in self.facts.limits}
+        if not verdicts or self.is_bound:
             return None
         if self.facts.status == COMPLETE:
-            return self.facts.n_finished > 0 and all(limit.holds for limit in limits)
-        broke = self.facts.status == FAILED and self.facts.n_failed > 0 and not all(limit.holds for limit in limits)
+            if not self.facts.n_finished or FAIL in verdicts:
+                return False
+            return True if verdicts == {PASS} else None
+        broke = self.facts.status == FAILED and self.facts.n_failed > 0 and verdicts != {PASS}
         return False if broke else None
+
+    @property
+    def is_undecided(self) -> bool:
+        """The run is whole, breaks nothing, and has too few samples for one limit at least."""
+        is_judged = self.facts.status == COMPLETE and not self.is_bound and self.facts.n_finished > 0
+        return is_judged and self.holds is None and bool(self.facts.limits)
+
+    @property
+    def n_more(self) -> int | None:
+        """How many more samples would decide every limit that is open, if the figures stay as they are."""
+        counts = ((limit.needs_n, limit.n) for limit in self.facts.limits if limit.is_undecided)
+        known = [needs_n - n for needs_n, n in counts if needs_n is not None and n is not None and needs_n > n]
+        return max(known) if known else None
 
 
 @dataclass(frozen=True)
@@ -63,9 +94,32 @@ class Step:
         return [point for point in self.points if point.is_measured]
 
     @property
+    def trusted(self) -> list[Point]:
+        """Those measured runs whose client was not the limit."""
+        return [point for point in self.points if point.is_trusted]
+
+    @property
+    def is_bound(self) -> bool:
+        """In every measured run the client was the limit."""
+        return bool(self.measured) and not self.trusted
+
+    @property
     def holds(self) -> bool | None:
-        verdicts = [point.holds for point in self.points]
+        """Whether all of them do; of runs whose client was the limit nothing is known, and the others decide."""
+        verdicts = [point.holds for point in self.points if not point.is_bound] or [None]
         return False if False in verdicts else None if None in verdicts else True
+
+    @property
+    def is_undecided(self) -> bool:
+        """Nothing is wrong with its runs but that one of them at least has too few samples."""
+        open_ = [point for point in self.points if point.holds is None and not point.is_bound]
+        return self.holds is None and bool(open_) and all(point.is_undecided for point in open_)
+
+    @property
+    def n_more(self) -> int | None:
+        """How many more samples would decide its open limits."""
+        known = [n for point in self.points if point.is_undecided and (n := point.n_more) is not None]
+        return max(known) if known else None
 
     @property
     def state(self) -> str:
@@ -73,8 +127,8 @@ class Step:
         return "" if self.measured else self.points[0].state
 
     def values(self, read: Callable[[Facts], float | None]) -> list[float]:
-        """A figure of each measured run that has it."""
-        return [value for point in self.measured if (value := read(point.facts)) is not None]
+        """A figure of each measured run that has it; where the client was the limit in some, of the others."""
+        return [value for point in self.trusted or self.measured if (value := read(point.facts)) is not None]
 
     def value(self, read: Callable[[Facts], float | None]) -> float | None:
         """The median over the runs; None, never 0, where nothing was measured."""
@@ -91,6 +145,10 @@ class Line:
 
     def measured(self, read: Callable[[Facts], float | None]) -> list[tuple[Step, float]]:
         return [(step, value) for step in self.steps if (value := step.value(read)) is not None]
+
+    def trusted(self, read: Callable[[Facts], float | None]) -> list[tuple[Step, float]]:
+        """The same without steps whose client was the limit."""
+        return [(step, value) for step, value in self.measured(read) if not step.is_bound]
 
 
 @dataclass(frozen=True)
@@ -136,6 +194,13 @@ class Sweep:
         """The same points as one of several services saw them."""
         points = tuple(point.part(service) for point in self.points)
         return replace(self, points=points, lines=_lines(points, self.load_axis, self.is_numeric))
+
+    @property
+    def search(self) -> Mapping[str, Any] | None:
+        """What was searched, where every run is a trial of one and the same search: run.json's `sweep.search`."""
+        stated = [(point.facts.run.get("sweep") or {}).get("search") for point in self.points]
+        first: Mapping[str, Any] | None = stated[0]
+        return first if isinstance(first, Mapping) and all(one == first for one in stated) else None
 
     @property
     def n_planned(self) -> int | None:

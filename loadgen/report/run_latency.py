@@ -60,7 +60,8 @@ def _marked(panel: Panel) -> list[Limit]:
 
 def _latency_title(panels: Sequence[Panel]) -> str:
     """In the share of requests that the fewest of them can speak of."""
-    fewest = min(curve.n for panel in panels for curve in panel.curves.latencies.values())
+    curves = [curve for panel in panels for curve in panel.curves.latencies.values()]
+    fewest = min(curve.n if curve.n_effective is None else curve.n_effective for curve in curves)
     quantile, share = next((quantile, share) for needs_n, quantile, share in TITLE_SHARES if fewest >= needs_n)
     parts = [
         f"{panel.name} {CURVE_NAMES[name]} within {figure(curve.value_at(quantile))} ms".lstrip()

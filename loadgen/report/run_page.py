@@ -1,48 +1,31 @@
 """report.md of one run: the verdict first, then the figures, then what was run and how to run it again."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loadgen.report.checks import checks_section
+from loadgen.report.client_words import client_notice, client_section
 from loadgen.report.facts import Facts
 from loadgen.report.identity import what_was_run
-from loadgen.report.numbers import (
-    NEEDS_N,
-    PERCENTILES,
-    UNKNOWN,
-    count,
-    figure,
-    is_known,
-    is_supported,
-    ms,
-    per_s,
-    percent,
-    seconds,
-    shown_percentile,
-)
+from loadgen.report.intervals import in_a_cell, in_words, ratio_in_words, sure_figure, sure_mean, sure_percentile
+from loadgen.report.monitor_words import monitor_section
+from loadgen.report.numbers import PERCENTILES, UNKNOWN, count, figure, is_certified, is_known, ms, seconds
 from loadgen.report.operations import operations_section
 from loadgen.report.server_words import server_section
 from loadgen.report.slos import Limit
 from loadgen.report.verdict import Verdict
 from loadgen.report.words import KINDS_WITHOUT_HTTP, LATENCIES, METRICS, OUTCOMES, OUTCOMES_WITHOUT_HTTP, cell, table
 
+WORTH_SAYING = 0.8
+"""Samples that are worth no more than this share of their number are said to be."""
+
 PICTURES = {
     "latency": "How long requests took: percentile curves",
     "itl": "Gaps between tokens: how often each length occurred",
     "over_time": "What was answered and what failed, per second, over the run",
     "in_flight": "Requests in flight over the run",
-}
-
-CLIENT_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "busy_ratio": ("share of the time in which its loop did not wait", percent),
-    "cpu_ratio": ("CPU it used, as a share of one core", percent),
-    "cpu_s": ("CPU time", seconds),
-    "p99_send_lag_ms": ("99 of 100 requests left at most so late", ms),
-    "p99_read_lag_ms": ("99 of 100 answers were read at most so long after their arrival", ms),
-    "stamp": ("what dated the arrivals", str),
-    "n_clock_steps": ("steps of the wall clock during the run", count),
-    "n_lost_records": ("records lost", count),
+    "watched": "The host, its cards and the server's queue over the run",
 }
 
 
@@ -54,6 +37,7 @@ def run_page(facts: Facts, verdict: Verdict, plots: Sequence[str], missing: Mapp
         [f"# {facts.benchmark_id}: {cell(facts.name)}", "", f"**{verdict.value}:** {verdict.sentence}"],
         _description(facts),
         _problems(facts),
+        client_notice(facts),
         checks if is_wrong else [],  # before anything else
         _pictures(plots, ("latency",)),
         operations_section(facts) if facts.is_several else [],
@@ -63,9 +47,10 @@ def run_page(facts: Facts, verdict: Verdict, plots: Sequence[str], missing: Mapp
         [] if is_wrong else checks,
         _failures(facts),
         _other_pictures(plots, missing),
+        monitor_section(facts),
         server_section(facts),
         what_was_run(facts),
-        _client(facts),
+        client_section(facts),
         _again(facts),
     ]
     return "\n".join("\n".join([*part, ""]) for part in parts if part)
@@ -109,15 +94,16 @@ def _of(facts: Facts) -> str:
 def _figures(facts: Facts) -> list[str]:
     summary, requests = facts.summary, facts.requests
     window = summary.get("window") or {}
-    succeeded = f"{count(facts.n_succeeded)} of {count(facts.n_finished)} ({percent(summary.get('success_ratio'))})"
+    share = ratio_in_words(sure_figure(summary, "success_ratio"))
+    succeeded = f"{count(facts.n_succeeded)} of {count(facts.n_finished)}: {share}"
     rows = [
         ("Measured for", seconds(window.get("s"))),
         ("Requests answered well", succeeded if facts.n_finished else "none finished"),
-        ("Answers per second", per_s(summary.get("request_throughput_per_s"))),
-        ("Tokens per second", per_s(summary.get("output_throughput_per_s"))),
+        ("Answers per second", _rate(summary, "request_throughput_per_s")),
+        ("Tokens per second", _rate(summary, "output_throughput_per_s")),
         (
             "Good answers per second (each within every limit)",
-            per_s(summary.get("goodput_per_s")) if facts.limits else UNKNOWN,
+            _rate(summary, "goodput_per_s") if facts.limits else UNKNOWN,
         ),
         ("Tokens in the prompts", count(summary.get("total_prompt_tokens"))),
         ("Tokens in the answers", count(summary.get("total_output_tokens"))),
@@ -125,7 +111,18 @@ def _figures(facts: Facts) -> list[str]:
         ("Cut short because the run ended", count(requests.get("cancelled")) if requests.get("cancelled") else UNKNOWN),
         ("In the warm-up, not counted", count(requests.get("warmup")) if requests.get("warmup") else UNKNOWN),
     ]
-    return [f"## Figures{_of(facts)}", "", *table(("what", "figure"), [row for row in rows if row[1] != UNKNOWN])]
+    known = [row for row in rows if row[1] != UNKNOWN]
+    return [f"## Figures{_of(facts)}", "", *table(("what", "figure"), known), *_steady(facts)]
+
+
+def _rate(summary: Mapping[str, Any], key: str) -> str:
+    return in_words(sure_figure(summary, key), "/s")
+
+
+def _steady(facts: Facts) -> list[str]:
+    """Whether the window lay in the run's steady state, in the summary's own words."""
+    says = (facts.summary.get("steady_state") or {}).get("says") or []
+    return ["", " ".join(cell(sentence) for sentence in says)] if says and facts.n_succeeded else []
 
 
 def _latencies(facts: Facts) -> list[str]:
@@ -136,24 +133,52 @@ def _latencies(facts: Facts) -> list[str]:
     rows = [
         (
             f"{METRICS[name]} ({name})",
-            count(metric.get("n")),
-            figure(metric.get("mean")),
-            *(shown_percentile(metric, which) for which in PERCENTILES),
+            _samples(metric),
+            in_a_cell(sure_mean(metric)),
+            *(in_a_cell(sure_percentile(metric, which)) for which in PERCENTILES),
             figure(metric.get("max")),
         )
         for name, metric in named
     ]
     note = "p99 is the time that 99 of 100 stayed within. Times count from the instant at which a request was due."
-    thin = _bracket_note([metric for _, metric in named])
-    return [f"## Times{_of(facts)}", "", *table(head, rows), "", note, *thin]
+    sure = _sure_note([metric for _, metric in named])
+    return [f"## Times{_of(facts)}", "", *table(head, rows), "", note, *sure, *_omission(facts)]
 
 
-def _bracket_note(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    thin = [name for name in PERCENTILES if any(not is_supported(metric.get("n"), name) for metric in metrics)]
-    if not thin:
+def _samples(metric: Mapping[str, Any]) -> str:
+    """How many, and, where that is much fewer, how many independent ones they are worth."""
+    n, effective = metric.get("n"), metric.get("n_effective")
+    if is_known(n) and is_known(effective) and effective < WORTH_SAYING * n:
+        return f"{count(n)}, worth {count(effective)}"
+    return count(n)
+
+
+def _sure_note(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How the figures of the table say how sure they are."""
+    has_intervals = any(metric.get("mean_ci95") for metric in metrics)
+    few = [name for name in PERCENTILES if any(not is_certified(metric, name) for metric in metrics)]
+    worth = any("worth" in _samples(metric) for metric in metrics)
+    return [
+        *(
+            ["After ± or in parentheses: the range in which the true figure lies, with 95 % confidence."]
+            * has_intervals
+        ),
+        *(["Samples that depend on their neighbours are worth fewer."] * worth),
+        *(["In brackets: too few samples to rely on, and how many it needs."] * bool(few)),
+    ]
+
+
+def _omission(facts: Facts) -> list[str]:
+    """What a closed loop leaves out, as an estimate."""
+    found = facts.summary.get("coordinated_omission") or {}
+    times = found.get("e2e") or {}
+    shown = [f"{name} {ms(times.get(name))}" for name in ("p50", "p99") if is_known(times.get(name))]
+    if not shown:
         return []
-    needs = ", ".join(f"{name} {NEEDS_N[name]:,}" for name in thin)
-    return [f"In brackets: too few samples to rely on. Samples needed: {needs}."]
+    return [
+        f"Had requests left on a schedule, as often but without waiting for answers, the whole answer would have taken "
+        f"about {', '.join(shown)}: an estimate of what a closed loop leaves out (coordinated omission)."
+    ]
 
 
 def slo_section(limits: Sequence[Limit]) -> list[str]:
@@ -162,8 +187,8 @@ def slo_section(limits: Sequence[Limit]) -> list[str]:
     rows = [
         (
             f"{limit.name} ({limit.expression})",
-            limit.shown(limit.value) if is_known(limit.value) else "not measured",
-            str(limit.verdict),
+            limit.measured if is_known(limit.value) else "not measured",
+            ": ".join(text for text in (str(limit.verdict), limit.wanted) if text),
         )
         for limit in limits
     ]
@@ -192,28 +217,6 @@ def _failure_rows(facts: Facts) -> list[tuple[str, str]]:
     return [
         (f"{whose}{words.get(name, name)} ({name})", count(n))
         for name, n in sorted(failed.items(), key=lambda item: -item[1])
-    ]
-
-
-def _client(facts: Facts) -> list[str]:
-    """Raw figures of the load generator itself: whether it, and not the service, set the pace."""
-    client = facts.summary.get("client") or {}
-    rows = [
-        (words, shown(client[name])) for name, (words, shown) in CLIENT_WORDS.items() if client.get(name) is not None
-    ]
-    if not rows:
-        return []
-    reasons = [f"- {cell(reason)}" for reason in client.get("reasons") or []]
-    judged = [f"Its own verdict: {cell(client['verdict'])}.", ""] if client.get("verdict") else []
-    intro = "The load generator watches itself: if it is busy or late, the figures are partly its own."
-    return [
-        "## The load generator itself",
-        "",
-        intro,
-        "",
-        *judged,
-        *table(("what", "figure"), rows),
-        *(["", *reasons] if reasons else []),
     ]
 
 

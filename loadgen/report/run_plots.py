@@ -6,6 +6,7 @@ from pathlib import Path
 from loadgen.report.canvas import house_style
 from loadgen.report.curves import Curves
 from loadgen.report.facts import Facts
+from loadgen.report.monitor_plots import draw_watched, watched_panels
 from loadgen.report.panels import Panel, context_of
 from loadgen.report.run_latency import draw_gaps, draw_latency
 from loadgen.report.run_timeline import draw_in_flight, draw_over_time
@@ -28,11 +29,14 @@ def draw_run(facts: Facts, curves: Sequence[Curves], folder: Path) -> list[Path]
     )
     folder.mkdir(parents=True, exist_ok=True)
     with house_style():
-        return [
+        drawn = [
             draw(some, context_of(facts), folder / f"{kind}{number}.png")
             for kind, draw, wanted in kinds
             for number, some in _numbered(wanted)
         ]
+        if in_time and watched_panels(facts):
+            drawn.append(draw_watched(facts, in_time[0].timeline, context_of(facts), folder / "watched.png"))
+    return drawn
 
 
 def _numbered(panels: Sequence[Panel]) -> list[tuple[str, Sequence[Panel]]]:

@@ -1,4 +1,4 @@
-"""A run's report: report.md, report.json and plots/*.png in one folder."""
+"""A run's report: report.html, report.md, report.json and plots/*.png in one folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import orjson
 
 from loadgen.report.curves import Curves, curves_of
 from loadgen.report.facts import Facts, facts_and_tallies
+from loadgen.report.html.run_html import write_run_html
 from loadgen.report.run_page import PICTURES, kind_of, run_page
 from loadgen.report.run_plots import draw_run
 from loadgen.report.verdict import Verdict, verdict_of
@@ -37,8 +38,10 @@ def write_report(bundle: "Bundle", reports: Path, tallies: "Tallies | None" = No
     curves = [_curves_of(part, tallies) for part in facts.parts]
     plots = [path.name for path in draw_run(facts, curves, folder / "plots")]
     verdict = verdict_of(facts)
-    (folder / "report.md").write_text(run_page(facts, verdict, plots, _missing(facts, curves, plots)), "utf-8")
+    page = run_page(facts, verdict, plots, _missing(facts, curves, plots))
+    (folder / "report.md").write_text(page, "utf-8")
     write_json(folder / "report.json", run_json(facts, verdict, plots))
+    write_run_html(folder, bundle, facts, tallies, curves, verdict, page)
     return folder
 
 
@@ -64,8 +67,11 @@ def run_json(facts: Facts, verdict: Verdict, plots: list[str]) -> dict[str, Any]
             {
                 "expression": limit.expression,
                 "value": limit.value,
+                "ci95": limit.ci95,
                 "threshold": limit.threshold,
                 "verdict": limit.verdict,
+                "n": limit.n,
+                "needs_n": limit.needs_n,
                 **({"service": limit.service} if limit.service else {}),
             }
             for limit in facts.limits

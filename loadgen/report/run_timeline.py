@@ -50,7 +50,7 @@ def _over_time_column(
             _nothing(axis, "no failures" if name == "failures/s" else "no tokens")
     _sent(axes[0], timeline)
     for axis in axes:
-        _outside_window(axis, timeline, named=named and axis is axes[0])
+        outside_window(axis, timeline, named=named and axis is axes[0])
 
 
 def _nothing(axis: "Axes", words: str) -> None:
@@ -76,7 +76,7 @@ def _sent(axis: "Axes", timeline: Timeline) -> None:
     axis.set_ylim(0, max(float(timeline.sent_per_s.max(initial=0.0)) * 1.15, axis.get_ylim()[1]))
 
 
-def _outside_window(axis: "Axes", timeline: Timeline, named: bool = True) -> None:
+def outside_window(axis: "Axes", timeline: Timeline, named: bool = True) -> None:
     if timeline.window_s is None:
         return
     low, high = timeline.window_s
@@ -150,7 +150,7 @@ def _in_flight_panel(axis: "Axes", facts: Facts, timeline: Timeline, label: str)
         words = "at most so many" if facts.service_name else f"{_clients(facts)}: at most so many"
         axis.axhline(most, color=INK, linewidth=1.6, dashes=(5, 2), label=words)
     axis.set_ylim(0, top * (1.25 if facts.service_name else 1.12))
-    _outside_window(axis, timeline, named=not facts.service_name)
+    outside_window(axis, timeline, named=not facts.service_name)
 
 
 def _most_in_flight(facts: Facts) -> int | None:

@@ -2,18 +2,26 @@
 
 from collections.abc import Sequence
 
-from loadgen.report.capacity import Ceiling, at, ceiling_of, has_limits, saturation, throughput, token_throughput, where
+from loadgen.report.capacity import (
+    Ceiling,
+    at,
+    ceiling_of,
+    has_limits,
+    open_text,
+    saturation,
+    throughput,
+    token_throughput,
+    where,
+)
 from loadgen.report.facts import Facts
 from loadgen.report.identity import commit_of, load_text
+from loadgen.report.laws import knee_of, usl_of
 from loadgen.report.numbers import UNKNOWN, count, figure, percent, shown_percentile
 from loadgen.report.operations import operations_of_points
-from loadgen.report.points import Point, Sweep
+from loadgen.report.points import Line, Point, Sweep
+from loadgen.report.repeats import repeats_section
 from loadgen.report.run_page import slo_section
-from loadgen.report.words import METRICS, axis_value, cell, left_table, status_of, table
-
-KNEE_REASON = "the knee is not worked out yet"
-
-USL_REASON = "the scalability law is not fitted yet"
+from loadgen.report.words import METRICS, axis_value, cell, left_table, load_phrase, status_of, table
 
 PICTURES = {
     "throughput.png": "Throughput against load",
@@ -37,6 +45,7 @@ def sweep_page(sweep: Sweep, advice: str, plots: Sequence[str]) -> str:
         _incomplete(sweep),
         _pictures(plots),
         _points(sweep),
+        repeats_section(sweep),
         operations_of_points(sweep),
         _limits(sweep),
         _growth(sweep),
@@ -120,7 +129,7 @@ def _row(sweep: Sweep, point: Point, metrics: Sequence[str], tokens: bool, check
 def held_text(point: Point) -> str:
     """hold, broken, or why that is not known."""
     if point.holds is None:
-        return point.state or "none set"
+        return point.state or ("client-bound" if point.is_bound else "undecided" if point.is_undecided else "none set")
     text = "hold" if point.holds else "broken"
     return f"{text}, {point.state}" if point.state else text
 
@@ -144,12 +153,10 @@ def ceiling_text(sweep: Sweep, ceiling: Ceiling) -> str:
     held = f"{at(sweep, ceiling.step)}" if ceiling.step else "none of the loads tried"
     if ceiling.next is None:
         return f"{held}, the highest that was tried"
-    after = (
-        "a limit is broken"
-        if ceiling.next.holds is False
-        else f"it is not known ({ceiling.next.state or 'not measured'})"
-    )
-    return f"{held}; with {at(sweep, ceiling.next)} {after}"
+    said = [open_text(sweep, step) for step in ceiling.open]
+    if ceiling.broken is not None:
+        said.append(f"with {at(sweep, ceiling.broken)} a limit is broken")
+    return "; ".join([held, *said])
 
 
 def _growth(sweep: Sweep) -> list[str]:
@@ -159,8 +166,32 @@ def _growth(sweep: Sweep) -> list[str]:
     for line in sweep.lines:
         saturated, why = saturation(sweep, line)
         said.append(f"- {where(line)}{'throughput has levelled off' if saturated else 'not seen to level off'}: {why}")
-    unknown = f"Not in this report: {KNEE_REASON}; {USL_REASON}."
-    return ["## Does throughput still grow?", "", *said, "", unknown]
+    laws = [
+        f"- {where(line)}{text}" for line in sweep.lines for text in (_knee_text(sweep, line), _usl_text(sweep, line))
+    ]
+    return ["## Does throughput still grow?", "", *said, *laws]
+
+
+def _knee_text(sweep: Sweep, line: Line) -> str:
+    bend, reason = knee_of(sweep, line)
+    if bend is None:
+        return f"no knee: {reason}"
+    near = load_phrase({sweep.load_axis: float(figure(bend.load).replace(",", ""))})
+    sure = "" if bend.ci95 is None else f" (95 % interval {figure(bend.ci95[0])} to {figure(bend.ci95[1])})"
+    left = percent(round(max(bend.slope_after, 0.0) / bend.slope_before, 2))
+    return f"the knee: at about {near}{sure} throughput stops growing as before; beyond it, {left} as fast"
+
+
+def _usl_text(sweep: Sweep, line: Line) -> str:
+    """The universal scalability law, in words."""
+    law, reason = usl_of(sweep, line)
+    if law is None:
+        return f"no scalability law: {reason}"
+    peak = "it never falls" if law.n_peak is None else f"the most at {figure(law.n_peak)} clients"
+    return (
+        f"the universal scalability law: {figure(law.lambda_)} answers/s for one client, contention "
+        f"{figure(law.sigma)}, coherency {figure(law.kappa)}, {peak} (R² {law.r2:.3f})"
+    )
 
 
 def _what_was_run(sweep: Sweep) -> list[str]:

@@ -5,10 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from loadgen.report.canvas import GREY, INK, PENS, house_style, legend, legend_rows, log_ms_axis, save, sheet
-from loadgen.report.capacity import at, keeps_up, saturation, throughput, token_throughput
+from loadgen.report.capacity import at, keeps_up, saturation, throughput, throughput_under_load, token_throughput
+from loadgen.report.intervals import sure_figure, sure_percentile
+from loadgen.report.laws import usl_of
 from loadgen.report.load_axes import (
     Read,
+    Sure,
     draw_bars,
     draw_line,
     finish,
@@ -68,6 +73,10 @@ def _reader(metric: str, name: str) -> Read:
     return lambda facts: percentile(facts.metric(metric), name)
 
 
+def _percentile_interval(metric: str, name: str) -> Sure:
+    return lambda facts: sure_percentile(facts.metric(metric), name).ci95
+
+
 def _room(sweep: Sweep) -> dict[str, Any]:
     """For names of kinds below the panels, and for a legend of many lines above."""
     under_px = 16 if sweep.is_numeric else px_under_kinds(sweep)
@@ -81,12 +90,14 @@ def _throughput(sweep: Sweep, context: str, path: Path) -> Path:
         panels.insert(0, ("tokens/s", token_throughput))
     drawn = "what it answered, against the load put on it" if sweep.is_numeric else "what each of them answered"
     title = _throughput_title(sweep, *panels[0])
-    canvas, axes = sheet(title, f"{context} · {drawn}", heights=(1.0,) * len(panels), **_room(sweep))
+    canvas, axes = sheet(
+        title, f"{context} · {drawn}{_bound_note(sweep)}", heights=(1.0,) * len(panels), **_room(sweep)
+    )
     for axis, (name, read) in zip(axes, panels, strict=True):
         _throughput_panel(axis, sweep, name, read)
         finish(axis, sweep, labelled=axis is axes[-1], named=axis is axes[0])
     if sweep.is_numeric:
-        legend(canvas, axes[-1] if sweep.is_offered_rate else axes[0])
+        legend(canvas, *(axes[::-1] if sweep.is_offered_rate else axes))
     return save(canvas, path)
 
 
@@ -94,16 +105,37 @@ def _throughput_panel(axis: "Axes", sweep: Sweep, name: str, read: Read) -> None
     axis.set_ylabel(name)
     for line, pen in zip(sweep.lines, pens_of(sweep), strict=True):
         if sweep.is_numeric:
-            draw_line(axis, line, read, pen, load_phrase(line.others) if line.others else "measured", lambda _: False)
+            name_of = load_phrase(line.others) if line.others else "measured"
+            draw_line(axis, line, read, pen, name_of, lambda _: False, _rate_interval(read))
         else:
             draw_bars(axis, line, read, pen, name, lambda _: False)
     if sweep.is_numeric and len(sweep.lines) == 1:
         write_values(axis, sweep.lines[0], read)
         _ideal(axis, sweep, read)
+        _draw_law(axis, sweep, read)
     top = max(value for line in sweep.lines for step, _ in line.measured(read) for value in step.values(read))
     axis.set_ylim(0, top * 1.35 or 1.0)
     axis.yaxis.set_major_formatter(lambda value, _: plain(value))
     axis.locator_params(axis="y", nbins=5)
+
+
+def _rate_interval(read: Read) -> Sure:
+    """The interval that a summary has of answers or of tokens per second."""
+    key = "output_throughput_per_s" if read is token_throughput else "request_throughput_per_s"
+    return lambda facts: sure_figure(facts.summary, key).ci95
+
+
+def _draw_law(axis: "Axes", sweep: Sweep, read: Read) -> None:
+    """The universal scalability law through the answers, where it was fitted."""
+    line = sweep.lines[0]
+    law, _ = usl_of(sweep, line) if read is throughput else (None, "")
+    if law is None:
+        return
+    low, high = line.steps[0].load, line.steps[-1].load
+    loads = np.geomspace(low, high, 120) if low > 0 else np.linspace(low, high, 120)
+    axis.plot(
+        loads, law.at(loads), color=INK, linewidth=1.2, linestyle=(0, (3, 2)), label="scalability law", zorder=1.7
+    )
 
 
 def _ideal(axis: "Axes", sweep: Sweep, read: Read) -> None:
@@ -143,9 +175,10 @@ def _throughput_title(sweep: Sweep, unit: str, read: Read) -> str:
 
 
 def _offered_title(sweep: Sweep, line: Line) -> str:
-    behind = [(step, value) for step, value in line.measured(throughput) if not keeps_up(step, value)]
+    known = line.trusted(throughput_under_load(sweep)) or line.measured(throughput_under_load(sweep))
+    behind = [(step, value) for step, value in known if not keeps_up(step, value)]
     if not behind:
-        return f"It keeps up with every rate tried, up to {at(sweep, line.measured(throughput)[-1][0])}"
+        return f"It keeps up with every rate tried, up to {at(sweep, known[-1][0])}"
     step, value = behind[0]
     return f"It falls behind at {at(sweep, step)}: it answers {figure(value)} per second"
 
@@ -178,11 +211,17 @@ def _limits(sweep: Sweep) -> list[Limit]:
     return next((point.facts.limits for point in sweep.points if point.facts.limits), [])
 
 
+def _bound_note(sweep: Sweep) -> str:
+    is_any = any(step.is_bound for line in sweep.lines for step in line.steps)
+    return "; hollow: the client was the limit" if is_any and sweep.is_numeric else ""
+
+
 def _thin_note(sweep: Sweep, metric: str) -> str:
     steps = [step for line in sweep.lines for step in line.steps]
     if all(supports(step, metric, "p99") for step in steps):
-        return ""
-    return f"; {'hollow' if sweep.is_numeric else 'in brackets'}: too few samples to rely on"
+        return _bound_note(sweep)
+    also = ", or the client was the limit" if _bound_note(sweep) else ""
+    return f"; {'hollow' if sweep.is_numeric else 'in brackets'}: too few samples to rely on{also}"
 
 
 def _percentiles(axis: "Axes", sweep: Sweep, metric: str) -> None:
@@ -191,7 +230,7 @@ def _percentiles(axis: "Axes", sweep: Sweep, metric: str) -> None:
         read = _reader(metric, name)
         thin = _is_thin(metric, name)
         if sweep.is_numeric:
-            draw_line(axis, line, read, pen, name, thin)
+            draw_line(axis, line, read, pen, name, thin, _percentile_interval(metric, name))
         else:
             draw_bars(axis, line, read, pen, name, thin, (place, len(DRAWN_PERCENTILES)))
         if sweep.is_numeric and name != "p95":
@@ -206,7 +245,8 @@ def _lines_by_percentile(axes: Sequence["Axes"], sweep: Sweep, metric: str) -> N
     for axis, name in zip(axes, DRAWN_PERCENTILES, strict=True):
         axis.text(0.04, 0.975, name, transform=axis.transAxes, va="top", weight="bold", color=INK)
         for line, pen in zip(sweep.lines, pens_of(sweep), strict=True):
-            draw_line(axis, line, _reader(metric, name), pen, load_phrase(line.others), _is_thin(metric, name))
+            read, sure = _reader(metric, name), _percentile_interval(metric, name)
+            draw_line(axis, line, read, pen, load_phrase(line.others), _is_thin(metric, name), sure)
     for axis in axes[1:]:
         axis.tick_params(labelleft=False)
 

@@ -1,4 +1,4 @@
-"""A sweep's report: report.md, report.json and plots/*.png in reports/sweep_<first>_<last>/."""
+"""A sweep's report: report.html, report.md, report.json and plots/*.png in reports/sweep_<first>_<last>/."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,13 +9,18 @@ from loadgen.report.capacity import (
     ceiling_json,
     ceiling_of,
     has_limits,
+    open_text,
     recommendation,
     saturation,
 )
 from loadgen.report.facts import facts_of
+from loadgen.report.html.sweep_html import write_sweep_html
+from loadgen.report.laws import laws_json
 from loadgen.report.points import Line, Point, Sweep, sweep_of
+from loadgen.report.repeats import steps_json
 from loadgen.report.run_report import SCHEMA_VERSION, write_json
-from loadgen.report.sweep_page import KNEE_REASON, USL_REASON, sweep_page
+from loadgen.report.searched import search_json
+from loadgen.report.sweep_page import sweep_page
 from loadgen.report.sweep_plots import draw_sweep
 from loadgen.report.words import shortened
 
@@ -28,20 +33,23 @@ def write_sweep_report(bundles: "Iterable[Bundle]", reports: Path) -> Path:
 
     Raises ValueError without bundles.
     """
+    bundles = list(bundles)
     sweep = sweep_of([facts_of(bundle) for bundle in bundles])
     folder = reports / f"sweep_{sweep.first.benchmark_id}_{sweep.last.benchmark_id}"
     folder.mkdir(parents=True, exist_ok=True)
     plots = [path.name for path in draw_sweep(sweep, _context(sweep), folder / "plots")]
     report = sweep_json(sweep, plots)
-    (folder / "report.md").write_text(sweep_page(sweep, report["recommendation"], plots), "utf-8")
+    page = sweep_page(sweep, report["recommendation"], plots)
+    (folder / "report.md").write_text(page, "utf-8")
     write_json(folder / "report.json", report)
+    write_sweep_html(folder, sweep, report, bundles, page)
     return folder
 
 
 def sweep_json(sweep: Sweep, plots: list[str]) -> dict[str, Any]:
     """report.json of a sweep, with the keys that docs/recipes.md names. What is null has its reason beside it."""
     saturated, why = saturation(sweep, _busiest(sweep))
-    limit = ceiling_json(best_ceiling(sweep))
+    limit, search = ceiling_json(best_ceiling(sweep)), search_json(sweep)
     report: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "first_id": sweep.first.benchmark_id,
@@ -50,6 +58,7 @@ def sweep_json(sweep: Sweep, plots: list[str]) -> dict[str, Any]:
         "axes": list(sweep.axes),
         "load_axis": sweep.load_axis,
         "points": [point_json(point) for point in sweep.points],
+        "steps": steps_json(sweep),
         "slo_limit": limit,
     }
     if limit is None:
@@ -60,13 +69,11 @@ def sweep_json(sweep: Sweep, plots: list[str]) -> dict[str, Any]:
         ]
     return {
         **report,
-        "knee": None,
-        "knee_reason": KNEE_REASON,
-        "usl": None,
-        "usl_reason": USL_REASON,
+        **laws_json(sweep, _busiest(sweep)),
         "saturated": saturated,
         "saturated_why": why,
-        "recommendation": recommendation(sweep),
+        **({"search": search} if search else {}),
+        "recommendation": search["says"] if search else recommendation(sweep),
         "plots": [f"plots/{name}" for name in plots],
     }
 
@@ -82,7 +89,7 @@ def point_json(point: Point) -> dict[str, Any]:
             {
                 "expression": limit.expression,
                 "value": limit.value,
-                "ci95": None,
+                "ci95": None if limit.ci95 is None else list(limit.ci95),
                 "verdict": limit.verdict,
                 **({"service": limit.service} if limit.service else {}),
             }
@@ -90,6 +97,7 @@ def point_json(point: Point) -> dict[str, Any]:
         ],
         "holds": point.holds,
         "state": point.state or "measured",
+        "n_more": point.n_more,
         "client": facts.summary.get("client"),
     }
 
@@ -117,8 +125,6 @@ def _no_limit_reason(sweep: Sweep) -> str:
     if not sweep.is_numeric:
         return "the points are kinds, not loads"
     step = sweep.lines[0].steps[0]
-    return (
-        "the lowest load breaks the limits"
-        if step.holds is False
-        else f"the lowest load was not measured ({step.state})"
-    )
+    if step.holds is False:
+        return "the lowest load breaks the limits"
+    return f"the lowest load: {open_text(sweep, step)}"

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loadgen.report.checks import example_text
+from loadgen.report.client_words import client_lines
 from loadgen.report.facts import Facts, facts_of, metric_of
+from loadgen.report.intervals import in_words, sure_percentile
 from loadgen.report.numbers import (
     UNKNOWN,
     count,
@@ -29,7 +31,8 @@ def run_lines(bundle: "Bundle") -> list[str]:
     """Headline figures, a line for each service and operation, each limit, what was wrong; the last is the verdict."""
     facts = facts_of(bundle)
     figures = [*_latency_lines(facts), *aligned(operation_lines(facts), right=True)]
-    return [*figures, *_limit_lines(facts), *_check_lines(facts), verdict_of(facts).line]
+    judged = [*_steady_lines(facts), *_limit_lines(facts), *_check_lines(facts), *client_lines(facts)]
+    return [*figures, *judged, verdict_of(facts).line]
 
 
 def _check_lines(facts: Facts) -> list[str]:
@@ -49,13 +52,25 @@ def _check_lines(facts: Facts) -> list[str]:
 
 
 def _limit_lines(facts: Facts) -> list[str]:
-    rows = [(limit.verdict or UNKNOWN, limit.stated, f"measured {limit.shown(limit.value)}") for limit in facts.limits]
-    return aligned(rows)
+    return aligned(
+        [(limit.verdict or UNKNOWN, limit.stated, f"measured {limit.measured}", limit.wanted) for limit in facts.limits]
+    )
+
+
+def _steady_lines(facts: Facts) -> list[str]:
+    """Only what a person must know before taking the figures for those of a steady run."""
+    lines = []
+    for part in facts.parts:
+        whose = f"{part.service_name}: " if part.service_name else ""
+        steady = part.summary.get("steady_state") or {}
+        if not steady.get("is_steady") and part.n_succeeded:
+            lines += [f"{whose}{sentence}" for sentence in steady.get("says") or ()]
+    return lines
 
 
 def _latency_lines(facts: Facts) -> list[str]:
     rows = [
-        (name, *(f"{which} {shown_percentile(facts.metric(name), which)} ms" for which in ("p50", "p95", "p99")))
+        (name, *(f"{which} {in_words(sure_percentile(facts.metric(name), which))}" for which in ("p50", "p95", "p99")))
         for name in HEADLINE_METRICS
         if facts.metric(name)
     ]
@@ -117,8 +132,13 @@ def _figures(summary: Mapping[str, Any], metrics: Sequence[str], tokens: bool) -
 
 
 def _held(point: Mapping[str, Any]) -> str:
-    held = {True: "hold", False: "broken", None: UNKNOWN}[point["holds"]]
-    return held if point["state"] == "measured" else str(point["state"])
+    if point["state"] != "measured":
+        return str(point["state"])
+    if point["holds"] is not None:
+        return "hold" if point["holds"] else "broken"
+    is_bound = (point.get("client") or {}).get("verdict") == "bound"
+    is_open = any(slo["verdict"] == "UNDECIDED" for slo in point["slo"])
+    return "client-bound" if is_bound else "undecided" if is_open else UNKNOWN
 
 
 def aligned(rows: Sequence[tuple[str, ...]], right: bool = False) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from loadgen.report.facts import COMPLETE, FAILED, INTERRUPTED, Facts
 from loadgen.report.numbers import figure, is_known, ms, percentile, plain
-from loadgen.report.slos import FAIL, PASS, Limit
+from loadgen.report.slos import FAIL, PASS, UNDECIDED, Limit
 from loadgen.report.words import OUTCOMES, plural
 
 NO_SLO, NO_RESULT, PARTIAL = "NO SLO", "NO RESULT", "PARTIAL"
@@ -12,7 +12,9 @@ NO_SLO, NO_RESULT, PARTIAL = "NO SLO", "NO RESULT", "PARTIAL"
 
 @dataclass(frozen=True)
 class Verdict:
-    """value: PASS, FAIL, NO SLO (nothing to hold it against), NO RESULT (nothing measured), PARTIAL (cut off)."""
+    """value: PASS, FAIL, UNDECIDED (too few samples to tell), NO SLO (nothing to hold it against), NO RESULT (nothing
+    measured), PARTIAL (cut off).
+    """
 
     value: str
     sentence: str
@@ -48,17 +50,28 @@ def _judged(facts: Facts) -> Verdict:
     limits = facts.limits
     if not limits:
         return Verdict(NO_SLO, f"no limits were set. With {facts.load} it gave {headline(facts)}.")
-    broken = [limit for limit in limits if not limit.holds]
+    broken = [limit for limit in limits if not limit.holds and not limit.is_undecided]
+    open_ = [limit for limit in limits if limit.is_undecided]
     if broken:
         says = f"{len(broken)} of {plural(len(limits), 'limit')} broken with {facts.load}"
-        return Verdict(FAIL, f"{says}: {'; '.join(map(stated, broken))}. It gave {headline(facts)}.")
+        also = f"; {len(open_)} more undecided" if open_ else ""
+        return Verdict(FAIL, f"{says}: {'; '.join(map(stated, broken))}{also}. It gave {headline(facts)}.")
+    if open_:
+        says = f"{len(open_)} of {plural(len(limits), 'limit')} undecided with {facts.load}, not enough samples"
+        return Verdict(UNDECIDED, f"{says}: {'; '.join(map(_stated_open, open_))}. It gave {headline(facts)}.")
     all_hold = {1: "the limit holds", 2: "both limits hold"}.get(len(limits), f"all {len(limits)} limits hold")
     return Verdict(PASS, f"{all_hold} with {facts.load}: {headline(facts)}.")
 
 
-def stated(limit: Limit) -> str:
-    """p99 time to first token is 613 ms (limit: < 500 ms)."""
+def _stated_open(limit: Limit) -> str:
+    """p99 time to first token is 136 ms (limit: < 150 ms; 412 more would decide)."""
+    return stated(limit, limit.more)
+
+
+def stated(limit: Limit, also: str = "") -> str:
+    """p99 time to first token is 613 ms (limit: < 500 ms). also: what more to say of the limit."""
     bound = f"{limit.op} {limit.shown(limit.threshold) if not limit.is_time else plain(limit.threshold) + ' ms'}"
+    bound += f"; {also}" if also else ""
     if limit.value is None:
         return f"{limit.name} could not be measured (limit: {bound})"
     return f"{limit.name} is {limit.shown(limit.value)} (limit: {bound})"

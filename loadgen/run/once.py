@@ -3,23 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from loadgen.bundle import Bundle, open_bundle
 from loadgen.bundle.environment import describe_client, describe_environment, git_state
 from loadgen.bundle.layout import describe_operation
 from loadgen.bundle.write import BundleWriter, RunDescription, create_bundle
+from loadgen.calibrate.kept import Setting, ceiling_for
 from loadgen.engine import Ending, Engine, Live, Why, choose_engine
 from loadgen.engine.contract import Job
 from loadgen.errors import EngineError, LoadgenError, TargetError
 from loadgen.metrics import Tallies
-from loadgen.monitor.server import ServerWatch
+from loadgen.metrics.omission import in_flight_of
+from loadgen.monitor.summary import watched_figures
 from loadgen.plan import build_plan
 from loadgen.plan.model import Operation, Plan
 from loadgen.recipe import Recipe
+from loadgen.run.beside import is_on_this_host, watcher_of
 from loadgen.run.fill import fill
 from loadgen.run.sinks import RunSink
-from loadgen.run.watch import Measured, Place, Watch
+from loadgen.run.watch import Look, Measured, Place, Watch
 from loadgen.targets import target_for
 from loadgen.targets.base import Finding, Readiness, Target
 
@@ -44,8 +48,8 @@ class Part:
         return Job(self.plan, self.readiness.address, client and client())
 
 
-async def run_once(recipe: Recipe, place: Place, watch: Watch) -> Measured:
-    """Run a recipe without a sweep.
+async def run_once(recipe: Recipe, place: Place, watch: Watch, look: Look | None = None) -> Measured:
+    """Run a recipe without a sweep. look: may end it as soon as it has shown enough.
 
     Raises TargetError before anything is measured (the service cannot be used), EngineError where this host cannot go
     on. A run that ends badly is a bundle whose status says so.
@@ -65,7 +69,7 @@ async def run_once(recipe: Recipe, place: Place, watch: Watch) -> Measured:
             part.plan = _freshly_signed(_plan_of(part))
         writer = create_bundle(place.results, _now(), recipe.redacted)
         writer.open_run(_describe(recipe, place, writer.id, parts, engine), _now())
-        measured = await _carry(recipe, writer, parts, engine, watch)
+        measured = await _carry(recipe, writer, parts, engine, watch, look)
     finally:
         await _close(parts, watch)
     watch.ran(measured.bundle)
@@ -101,15 +105,19 @@ async def _close(parts: Sequence[Part], watch: Watch) -> None:
             watch.noted(str(error))
 
 
-async def _carry(recipe: Recipe, writer: BundleWriter, parts: Sequence[Part], engine: Engine, watch: Watch) -> Measured:
+async def _carry(
+    recipe: Recipe, writer: BundleWriter, parts: Sequence[Part], engine: Engine, watch: Watch, look: Look | None
+) -> Measured:
     """Fire, and close the bundle whatever happens."""
     plans = [_plan_of(part) for part in parts]
-    tallies = Tallies(_operations(parts), {part.name: part.recipe.slo for part in parts})
+    tallies = Tallies(_operations(parts), {part.name: part.recipe.slo for part in parts}, _in_flight(parts))
     sink = RunSink(writer.requests_path, writer.id, tallies, plans, recipe.redacted)
     watch.live = live = Live(stop_asked=watch.stop_asked)
+    if look is not None:
+        sink.looks = partial(look, live, tallies)
     watch.running(writer.id, recipe, plans[0], live, tallies)
     try:
-        async with ServerWatch(writer, {part.name: part.target for part in parts}, live, recipe.redacted):
+        async with watcher_of(recipe, writer, {part.name: part.target for part in parts}, live) as beside:
             ending = await engine.fire([part.job for part in parts], sink, live)
     except BaseException as error:
         status = "failed" if isinstance(error, Exception) else "interrupted"
@@ -117,13 +125,14 @@ async def _carry(recipe: Recipe, writer: BundleWriter, parts: Sequence[Part], en
         raise
     finally:
         watch.live = None
-    notes = _notes_of(ending, tallies)
+    notes = [*_notes_of(ending, tallies), *beside.notes]
     findings = await _check(parts, ending, notes)
     for note in notes:
         watch.noted(note)
+    summary = tallies.summary(ending, findings, ceiling_for(_setting(engine, parts)))
     writer.finish(
         _status_of(ending, tallies),
-        tallies.summary(ending, findings),
+        {**summary, **watched_figures(summary, writer.run, writer.samples)},
         _now(),
         started_at_unix_ns=ending.started_at_unix_ns,
         notes=notes,
@@ -144,9 +153,20 @@ async def _check(parts: Sequence[Part], ending: Ending, notes: list[str]) -> dic
     return findings
 
 
+def _setting(engine: Engine, parts: Sequence[Part]) -> Setting:
+    """The portable engine has one thread, whatever is asked for."""
+    return Setting(engine.name, sum(_plan_of(part).threads for part in parts) if engine.name == "native" else 1)
+
+
 def _plan_of(part: Part) -> Plan:
     assert part.plan is not None
     return part.plan
+
+
+def _in_flight(parts: Sequence[Part]) -> dict[str, int | None]:
+    """How many requests the clients of each keep going at once; None: its requests leave on a schedule."""
+    recipes = {part.name: part.recipe.canonical() for part in parts}
+    return {name: in_flight_of(recipe["load"], recipe["workload"]) for name, recipe in recipes.items()}
 
 
 def _operations(parts: Sequence[Part]) -> tuple[Operation, ...]:
@@ -205,7 +225,8 @@ def _described(parts: Sequence[Part]) -> dict[str, Any]:
     for part in parts:
         assert part.readiness is not None
         said, written = part.readiness.service, part.recipe.canonical()["service"].get("settings", {})
-        described[part.name] = {**said, "settings": {**said.get("settings", {}), **written}}
+        is_here = {"on_this_host": is_on_this_host(part.readiness.address)}
+        described[part.name] = {**said, **is_here, "settings": {**said.get("settings", {}), **written}}
     return described.get("", {"kind": "several", "services": described})
 
 

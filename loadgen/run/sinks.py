@@ -38,6 +38,7 @@ class RunSink:
     tallies: Tallies
     plans: Sequence[Plan]
     redact: Callable[[str], str]
+    looks: Callable[[], None] | None = None  # called after each block that was counted
     _windows: _Windows = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +57,11 @@ class RunSink:
             duration_ns = self.plans[job].duration_ns
             self.tallies.set_window(job, from_ns, None if duration_ns is None else from_ns + duration_ns)
 
+    def end_window(self, job: int, to_ns: int) -> None:
+        from_ns = self._windows[job]
+        if from_ns is not None:
+            self.tallies.set_window(job, from_ns, to_ns)
+
     def hide(self, records: NDArray[Any]) -> None:
         if not records["outcome"].any():
             return
@@ -66,6 +72,8 @@ class RunSink:
 
     def take(self, block: Block) -> None:
         self.tallies.add(block)
+        if self.looks is not None:
+            self.looks()
 
 
 @dataclass
@@ -77,6 +85,9 @@ class FillSink:
     windows_from_ns: list[int | None] = field(default_factory=list)
     error: str | None = None  # the first failure's
     n_failed: int = 0
+
+    def end_window(self, job: int, to_ns: int) -> None:
+        """It has none."""
 
     def hide(self, records: NDArray[Any]) -> None:
         """Nothing is written."""

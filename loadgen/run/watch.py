@@ -1,5 +1,6 @@
 """What stands around a run: its place among others, who watches it, and what it leaves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,10 @@ class Measured(NamedTuple):
     tally: Tallies
 
 
+Look = Callable[[Live, Tallies], None]
+"""Sees the figures each time that some were added, in the thread that adds them, and may end the run: live.enough()."""
+
+
 class Watch:
     """Sees a run go by, and can end it. The command line's live view is one; this one is silent."""
 
@@ -58,6 +63,9 @@ class Watch:
 
     def ran(self, bundle: Bundle) -> None:
         """The bundle is complete."""
+
+    def reporting(self) -> None:
+        """The last run is over, and the reports are drawn."""
 
     def noted(self, line: str) -> None:
         """Something that a person should know."""

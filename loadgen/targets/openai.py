@@ -8,7 +8,9 @@ from loadgen.plan.model import Wire
 from loadgen.recipe.kinds import TOKEN_METRICS, Kind
 from loadgen.recipe.service import LlmService
 from loadgen.recipe.workload import LlmWorkload
+from loadgen.targets.encoding import encode_get
 from loadgen.targets.llm import LlmTarget, chat_messages, plain_text
+from loadgen.targets.metrics_page import TIMEOUT_S, has_series, series_in
 
 _PLACES = {
     "chat": "chat/completions",
@@ -64,6 +66,20 @@ class OpenAiTarget(LlmTarget):
     def has_usage(self, event: Any) -> bool:
         return isinstance(event, dict) and isinstance(event.get("usage"), dict)
 
+    def sample(self) -> dict[str, Any] | None:
+        """The page of metrics that vLLM, llama.cpp and others have beside their API. Raises TargetError."""
+        if self._metrics_path is None:
+            return None
+        return series_in(self._send(encode_get(self._metrics_path, self._headers), TIMEOUT_S), self.url.public)
+
+    def _find_metrics(self) -> str | None:
+        """Where the page is: beside /v1, not below it."""
+        path = f"{self.base_path.removesuffix('/v1')}/metrics"
+        self._metrics_path = path if has_series(self.get_answer(path)) else None
+        return None if self._metrics_path is None else f"{self.url.scheme}://{self.url.host_header}{path}"
+
+    _metrics_path: str | None = None
+
     def model_names(self) -> list[str] | None:
         entries = self._models()
         return None if entries is None else [str(entry["id"]) for entry in entries]
@@ -78,7 +94,8 @@ class OpenAiTarget(LlmTarget):
     def describe(self) -> dict[str, Any]:
         entries = self._models() or []
         entry = next((entry for entry in entries if self.is_same_model(entry["id"])), None)
-        return {"model_details": entry and {name: entry[name] for name in entry.keys() - _OF_THE_MOMENT}}
+        details = entry and {name: entry[name] for name in entry.keys() - _OF_THE_MOMENT}
+        return {"model_details": details, "metrics_url": self._find_metrics()}
 
 
 KIND = Kind(

@@ -1,6 +1,5 @@
 """Qdrant. Source: its REST API, as openapi.json of Qdrant 1.17 describes it."""
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
@@ -9,6 +8,7 @@ import orjson
 from pydantic import Field
 
 from loadgen.errors import TargetError
+from loadgen.monitor.prometheus import series_of
 from loadgen.recipe.kinds import Kind
 from loadgen.recipe.model import Recipe
 from loadgen.recipe.service import ApiKey, HttpReached, Url
@@ -31,7 +31,6 @@ BETWEEN_LOOKS_S = 0.25
 
 _DISTANCES: dict[Distance, str] = {"cosine": "Cosine", "l2": "Euclid", "ip": "Dot", "dot": "Dot"}
 _FILTER_CLAUSES = frozenset(("must", "should", "must_not", "min_should"))
-_SERIES = re.compile(r"([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)(?: \d+)?")
 
 
 class QdrantService(HttpReached):
@@ -134,7 +133,7 @@ class QdrantStore(VectorStore):
             answer: Answer = self.ask(Call("GET", "/metrics"))
         except TargetError:
             return None
-        return series_of(answer.text) if answer.status == 200 else None
+        return dict(series_of(answer.text)) if answer.status == 200 else None
 
 
 class QdrantTarget(VectorTarget):
@@ -144,12 +143,6 @@ class QdrantTarget(VectorTarget):
 
     def sample(self) -> dict[str, Any] | None:
         return self._qdrant.metrics()
-
-
-def series_of(text: str) -> dict[str, Any]:
-    """Each series of Prometheus's text format, with its labels, and its value. Histograms' buckets are left out."""
-    found = (_SERIES.fullmatch(line) for line in text.splitlines() if not line.startswith("#"))
-    return {one[1]: float(one[2]) for one in found if one is not None and "_bucket{" not in one[1]}
 
 
 def _ids_of(numbers: Sequence[Number]) -> list[Part]:

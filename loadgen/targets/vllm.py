@@ -9,17 +9,14 @@ from loadgen.targets.openai import OpenAiTarget
 
 
 class VllmTarget(OpenAiTarget):
-    """/version and /metrics lie beside /v1, not below it."""
+    """/version lies beside /v1, not below it."""
 
     def describe(self) -> dict[str, Any]:
         root = self.base_path.removesuffix("/v1")
         version = self.get(f"{root}/version")
-        metrics = self.get_answer(f"{root}/metrics")
-        has_metrics = metrics is not None and metrics.status == 200 and not metrics.is_html
         return {
             **super().describe(),
             "version": version.get("version") if isinstance(version, dict) else None,
-            "metrics_url": f"{self.url.scheme}://{self.url.host_header}{root}/metrics" if has_metrics else None,
         }
 
 

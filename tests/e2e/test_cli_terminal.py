@@ -16,7 +16,7 @@ RECIPE = """\
 service: {kind: simulator, ttft_ms: 5, itl_ms: 1}
 workload: {output_tokens: 8, prompts: {input_tokens: 8}}
 load: {concurrency: 4, duration_s: 1.5}
-slo: [p99_ttft < 10 s]
+slo: [max_ttft < 10 s]
 """
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

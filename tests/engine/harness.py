@@ -36,6 +36,10 @@ class KeepingSink:
     windows_from_ns: list[int | None] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     windows_known: list[list[int | None]] = field(default_factory=list)  # as each block came
+    ended_at_ns: dict[int, int] = field(default_factory=dict)  # windows that ended before their time
+
+    def end_window(self, job: int, to_ns: int) -> None:
+        self.ended_at_ns[job] = to_ns
 
     def hide(self, records: NDArray[Any]) -> None:
         """Nothing is secret here."""

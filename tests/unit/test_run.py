@@ -7,7 +7,7 @@ import numpy as np
 
 from loadgen.metrics import Tallies
 from loadgen.plan.model import Operation, Plan
-from loadgen.records import ERROR_BYTES, Outcome, empty_record
+from loadgen.records import ERROR_BYTES, Block, Outcome, Phase, empty_record
 from loadgen.run.sinks import RunSink
 
 KEY = "sk-0123456789"
@@ -48,3 +48,26 @@ def test_the_window_of_the_figures_begins_and_ends_with_the_engine_s(tmp_path: P
     assert tally.window_from_ns is None
     one.windows_from_ns[0] = 7
     assert (one.windows_from_ns, tally.window_from_ns, tally.window_end_ns) == ([7], 7, 57)
+
+
+def test_a_window_that_ends_early_ends_early_for_the_figures(tmp_path: Path) -> None:
+    one = sink(tmp_path, duration_ns=50)
+    tally = one.tallies.by_service[""]
+    one.windows_from_ns = [None]
+    one.end_window(0, 20)
+    assert tally.window_from_ns is None  # there is none to end yet
+    one.windows_from_ns[0] = 7
+    one.end_window(0, 20)
+    one.windows_from_ns[0] = 7
+    assert (tally.window_from_ns, tally.window_end_ns) == (7, 20)
+
+
+def test_looks_come_after_each_block_that_was_counted(tmp_path: Path) -> None:
+    one = sink(tmp_path)
+    seen: list[int] = []
+    one.looks = lambda: seen.append(one.tallies.n_succeeded)
+    records = empty_record()
+    records["phase"] = Phase.MEASURE
+    for _ in range(2):
+        one.take(Block(records, np.zeros(0, np.int64)))
+    assert seen == [1, 2]

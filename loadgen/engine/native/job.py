@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,12 @@ from numpy.typing import NDArray
 from loadgen.engine import _native
 from loadgen.engine.contract import KEY_DTYPE, Job, Live, Why
 from loadgen.engine.native.sockets import SocketGiver
+from loadgen.engine.strain import cpu_wait_ns
 from loadgen.plan.model import RENEW_AFTER_NS, Plan, Wire
+from loadgen.units import NS_PER_MS
+
+END_AFTER_NS = 50 * NS_PER_MS
+"""A window that ends early ends so much later than it was asked to: by then every loop knows."""
 
 DRAWS = 8192
 """So many indexes are drawn at a time: small enough to be quick, large enough that numpy's overhead is nothing."""
@@ -22,6 +28,8 @@ class NativeJob:
 
     def __init__(self, jobs: Sequence[Job], number: int, run_tag: str) -> None:
         self.plan = plan = jobs[number].plan
+        self._limits = _limits(jobs, number)
+        self._is_cut = False
         self.address = jobs[number].address
         self.window = _native.SharedWindow(plan.warmup_ns if plan.warmup_requests is None else -1)
         self.loops = _loops(jobs, number, self.window, run_tag)
@@ -30,16 +38,24 @@ class NativeJob:
         self._giver = SocketGiver(self.address, self.loops, plan) if _needs_sockets(jobs[number]) else None
         self._renewed_at_ns = 0
         self.threads: list[threading.Thread] = []
+        self.cpu_waits_ns: list[int | None] = []  # of each thread that has ended
         self._was_done = False
 
     def start(self, method: str, *arguments: int) -> None:
         """Call a method of each loop, in a thread of its own."""
         self.threads = [
-            threading.Thread(target=getattr(loop, method), args=arguments, name=f"loadgen-{method}", daemon=True)
+            threading.Thread(
+                target=self._call, args=(getattr(loop, method), *arguments), name=f"loadgen-{method}", daemon=True
+            )
             for loop in self.loops
         ]
+        self.cpu_waits_ns = []
         for thread in self.threads:
             thread.start()
+
+    def _call(self, method: Callable[..., None], *arguments: int) -> None:
+        method(*arguments)
+        self.cpu_waits_ns.append(cpu_wait_ns())
 
     @property
     def is_running(self) -> bool:
@@ -72,6 +88,19 @@ class NativeJob:
             raw = self.plan.renewed()
             for loop in self.loops:
                 loop.set_raw(raw)
+
+    def end_window(self, now_ns: int) -> int | None:
+        """End the window before its time. Returns the instant; None where there is none to end."""
+        from_ns, lasts_ns = self.window.from_ns, self.plan.duration_ns
+        to_ns = now_ns + END_AFTER_NS
+        is_over = from_ns is not None and lasts_ns is not None and to_ns >= from_ns + lasts_ns
+        if self._is_cut or from_ns is None or from_ns >= now_ns or is_over:
+            return None
+        self._is_cut = True
+        self.plan = replace(self.plan, duration_ns=to_ns - from_ns)
+        for thread, loop in enumerate(self.loops):
+            _set_limits(loop, {**self._limits, "duration_ns": to_ns - from_ns}, self.plan, thread, len(self.loops))
+        return to_ns
 
     def n_waiting(self, now_ns: int) -> int:
         """Open loop: arrivals that are due and have no connection yet."""
@@ -207,23 +236,31 @@ def _loop(
     )
     if not _needs_sockets(jobs[number]):
         loop.set_address(address.family, address.host, address.port)
-    loop.set_limits(
-        warmup_ns=plan.warmup_ns,
-        warmup_requests=plan.warmup_requests,
-        duration_ns=plan.duration_ns,
-        n_measured=None if plan.requests is None else _share(plan, n_threads, thread),
-        drain_ns=plan.drain_ns,
-        timeout_ns=plan.timeout_ns,
-        thread=thread,
-        n_threads=n_threads,
-        job=number,
-        n_jobs=len(jobs),
-        first_operation=sum(len(job.plan.operations) for job in jobs[:number]),
-        fail_on_truncated=plan.fail_on_truncated,
-    )
+    _set_limits(loop, _limits(jobs, number), plan, thread, n_threads)
     loop.set_names(run_tag.encode(), [operation.expects_tokens for operation in plan.operations])
     loop.set_keys(plan.value_tag, plan.n_keys, plan.n_existing, is_kept=n_threads == 1, is_fill=plan.is_fill)
     return loop
+
+
+def _limits(jobs: Sequence[Job], number: int) -> dict[str, Any]:
+    """What a job's loops have in common."""
+    plan = jobs[number].plan
+    return {
+        "warmup_ns": plan.warmup_ns,
+        "warmup_requests": plan.warmup_requests,
+        "duration_ns": plan.duration_ns,
+        "drain_ns": plan.drain_ns,
+        "timeout_ns": plan.timeout_ns,
+        "job": number,
+        "n_jobs": len(jobs),
+        "first_operation": sum(len(job.plan.operations) for job in jobs[:number]),
+        "fail_on_truncated": plan.fail_on_truncated,
+    }
+
+
+def _set_limits(loop: _native.Loop, limits: dict[str, Any], plan: Plan, thread: int, n_threads: int) -> None:
+    n_measured = None if plan.requests is None else _share(plan, n_threads, thread)
+    loop.set_limits(**limits, n_measured=n_measured, thread=thread, n_threads=n_threads)
 
 
 def _share(plan: Plan, n_threads: int, thread: int) -> int:

@@ -9,19 +9,19 @@ import os
 import resource
 import time
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
+from loadgen.bundle.jsonl import codes, operation_json
 from loadgen.engine import _lines, _native
 from loadgen.engine.contract import Ending, Job, Live, Sink, Why
 from loadgen.engine.limits import raise_descriptor_limit
+from loadgen.engine.native.busy import BusyShare, Look
 from loadgen.engine.native.job import NativeJob
-from loadgen.plan.model import Operation
-from loadgen.records import RECORD_DTYPE, Block, FinishReason, Outcome, Phase, Stamp, TokenSource
+from loadgen.engine.strain import StrainWatch
+from loadgen.records import RECORD_DTYPE, Block
 
 PUMP_PAUSE_S = 0.05
 BUSY_PUMP_PAUSE_S = 0.02
@@ -60,6 +60,7 @@ class _Run:
         self.error: str | None = None
         self.origin_ns = 0
         self.n_unwritten = 0
+        self.busy = BusyShare(sum(len(job.loops) for job in self.jobs))
 
     def open(self) -> None:
         """Open all connections, all loops at once."""
@@ -71,15 +72,18 @@ class _Run:
 
     def carry(self) -> Ending:
         """Start the loops and pump until they have ended and everything is written."""
-        cpu_from_s = _cpu_s()
+        cpu_from_s, strain = _cpu_s(), StrainWatch()
         self.origin_ns, started_at_unix_ns = _both_clocks_ns()
+        self.live.origin_ns = self.origin_ns
         self._start("run", self.origin_ns)
         while any(job.is_running for job in self.jobs):
             time.sleep(BUSY_PUMP_PAUSE_S if self.pump() else PUMP_PAUSE_S)
         self.join()
         self.pump()
         self.live.n_waiting = 0
-        return self._ending(started_at_unix_ns, _cpu_s() - cpu_from_s)
+        ending = self._ending(started_at_unix_ns, _cpu_s() - cpu_from_s)
+        ending.strain = strain.ended([wait_ns for job in self.jobs for wait_ns in job.cpu_waits_ns])
+        return ending
 
     def pump(self) -> int:
         """Feed, empty, look. Returns how many blocks were written."""
@@ -89,6 +93,8 @@ class _Run:
             job.give_sockets()
             job.renew(time.monotonic_ns() - self.origin_ns)
             self.sink.windows_from_ns[number] = job.window.from_ns
+            if self.live.is_enough:
+                self._end_window(number)
         n_blocks = sum(self._empty(loop) for job in self.jobs for loop in job.loops)
         self._show()
         if self.live.stop_asked:
@@ -96,6 +102,11 @@ class _Run:
         if any(job.is_hopeless(self.live.elapsed_ns) for job in self.jobs):
             self._stop(Why.GAVE_UP)
         return n_blocks
+
+    def _end_window(self, number: int) -> None:
+        to_ns = self.jobs[number].end_window(time.monotonic_ns() - self.origin_ns)
+        if to_ns is not None:
+            self.sink.end_window(number, to_ns)
 
     def _feed(self) -> None:
         for job in self.jobs:
@@ -146,6 +157,18 @@ class _Run:
         for name in ("n_sent", "n_finished", "n_succeeded", "n_failed", "n_in_flight", "n_tokens"):
             setattr(live, name, sum(one[name] for one in counters))
         live.n_waiting = sum(job.n_waiting(live.elapsed_ns) for job in self.jobs)
+        self.busy.look(Look(live.elapsed_ns, sum(one["waited_ns"] for one in counters)), *self._window())
+
+    def _window(self) -> tuple[int | None, int | None]:
+        """From the first of the jobs' windows to the end of the last."""
+        begins = [job.window.from_ns for job in self.jobs]
+        known = [from_ns for from_ns in begins if from_ns is not None]
+        ends = [
+            from_ns + job.plan.duration_ns
+            for from_ns, job in zip(begins, self.jobs, strict=True)
+            if from_ns is not None and job.plan.duration_ns is not None
+        ]
+        return min(known, default=None), max(ends) if len(ends) == len(self.jobs) else None
 
     def _counters(self) -> list[dict[str, int]]:
         return [loop.counters for job in self.jobs for loop in job.loops]
@@ -153,7 +176,7 @@ class _Run:
     def _ending(self, started_at_unix_ns: int, cpu_s: float) -> Ending:
         counters = self._counters()
         elapsed_ns = max(time.monotonic_ns() - self.origin_ns, 1)
-        waited_ratio = sum(one["waited_ns"] for one in counters) / (elapsed_ns * len(counters))
+        whole = Look(elapsed_ns, sum(one["waited_ns"] for one in counters))
         n_kernel = sum(one["n_kernel_stamps"] for one in counters)
         n_answered = sum(one["n_finished"] for one in counters)
         loops = [loop for job in self.jobs for loop in job.loops]
@@ -163,7 +186,7 @@ class _Run:
             windows=tuple(job.measured_window(elapsed_ns, self.why) for job in self.jobs),
             n_planned=sum(one["n_planned"] for one in counters),
             n_sent=sum(one["n_sent"] for one in counters),
-            busy_ratio=min(max(1 - waited_ratio, 0.0), 1.0),
+            busy_ratio=self.busy.ratio(whole),
             cpu_s=cpu_s,
             stamp="kernel" if 2 * n_kernel > n_answered else "read",
             n_clock_steps=max(loop.n_clock_steps for loop in loops),
@@ -200,27 +223,6 @@ def _lines_of(jobs: Sequence[Job], sink: Sink, fd: int) -> _lines.Lines:
         [operation.expects_tokens for operation in operations],
         codes(),
     )
-
-
-def operation_json(operation: Operation) -> bytes:
-    """What a line says of the operation: its name, and its service where there are several."""
-    name = orjson.dumps(operation.name)
-    return name + b',"service":' + orjson.dumps(operation.service) if operation.service else name
-
-
-def codes() -> dict[str, list[bytes]]:
-    """The JSON text of every code of a record."""
-    return {
-        "outcomes": _texts(Outcome),
-        "phases": _texts(Phase),
-        "stamps": _texts(Stamp),
-        "finish_reasons": [b"null", *_texts(FinishReason)[1:]],
-        "token_sources": [b"null", *_texts(TokenSource)[1:]],
-    }
-
-
-def _texts(kind: type[IntEnum]) -> list[bytes]:
-    return [orjson.dumps(one.name.lower()) for one in kind]
 
 
 def _both_clocks_ns() -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The course of a run, without a clock: which request is next, when it is planned, and when nothing more is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadgen.plan.model import Dues, Plan
 from loadgen.records import Phase
@@ -33,6 +33,7 @@ class Course:
     window_from_ns: int | None = None
     _block_first: int = 0
     _block: Dues | None = None
+    _is_cut: bool = False
 
     def __post_init__(self) -> None:
         if self.plan.warmup_requests is None:
@@ -44,6 +45,18 @@ class Course:
         if self.window_from_ns is None or self.plan.duration_ns is None:
             return None
         return self.window_from_ns + self.plan.duration_ns
+
+    def end_window(self, now_ns: int) -> int | None:
+        """End the window before its time. Returns the instant; None where there is none to end."""
+        from_ns, end_ns = self.window_from_ns, self.window_end_ns
+        if self._is_cut or from_ns is None or from_ns >= now_ns or (end_ns is not None and now_ns >= end_ns):
+            return None
+        self._is_cut = True
+        self.plan = replace(self.plan, duration_ns=now_ns - from_ns)
+        return now_ns
+
+    def is_after_window(self, planned_at_ns: int) -> bool:
+        return self.window_end_ns is not None and planned_at_ns >= self.window_end_ns
 
     @property
     def is_counted_out(self) -> bool:
@@ -60,7 +73,7 @@ class Course:
             return None
         payload, when_ns, values = drawn
         planned_at_ns = from_ns + when_ns if pauses else from_ns
-        if self.window_end_ns is not None and planned_at_ns >= self.window_end_ns:
+        if self.is_after_window(planned_at_ns):
             return None
         due = Due(self.n_due, payload, planned_at_ns, self._phase(planned_at_ns), values)
         self.n_due += 1

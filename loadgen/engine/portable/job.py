@@ -97,6 +97,8 @@ class PortableJob:
         free_at_ns = backoff_ns = 0
         while (due := self.course.next_due(free_at_ns)) is not None:
             await self._until(due.planned_at_ns)
+            if self.course.is_after_window(due.planned_at_ns):  # it was ended early in the meantime
+                break
             batch = [self._exchange(due), *self._company_of(due)]
             free_at_ns = await self._send(batch)
             if batch[0].verdict.outcome is Outcome.CONNECT_FAILED:
@@ -122,6 +124,8 @@ class PortableJob:
             due = self.course.next_due(0)
             while due is not None:
                 await self._until(due.planned_at_ns)
+                if self.course.is_after_window(due.planned_at_ns):
+                    break
                 due = self._arrive(due)
                 self._begin_waiting(group)
                 if due is not None and due.planned_at_ns <= self._now_ns():

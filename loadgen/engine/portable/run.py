@@ -9,6 +9,7 @@ from loadgen.engine.limits import raise_descriptor_limit
 from loadgen.engine.portable.exchange import Exchange
 from loadgen.engine.portable.job import PortableJob
 from loadgen.engine.portable.line_writer import LineWriter, Row
+from loadgen.engine.strain import LoopProbe, StrainWatch, cpu_wait_ns
 from loadgen.units import NS_PER_MS, s_from_ns
 
 TICK_NS = 50 * NS_PER_MS
@@ -49,9 +50,10 @@ class _Clock:
     def __init__(self) -> None:
         self._origin_ns = time.monotonic_ns()
 
-    def begin(self) -> None:
-        """The run begins now."""
+    def begin(self) -> int:
+        """The run begins now: at this instant of CLOCK_MONOTONIC."""
         self._origin_ns = time.monotonic_ns()
+        return self._origin_ns
 
     def now_ns(self) -> int:
         return time.monotonic_ns() - self._origin_ns
@@ -79,7 +81,9 @@ class _Run:
         self.busy = _Busy(jobs)
         self.started_at_unix_ns = time.time_ns()
         self.cpu_from_s = time.process_time()
-        clock.begin()
+        self.strain, self.cpu_wait_from_ns = StrainWatch(), cpu_wait_ns()
+        self.probe = LoopProbe(asyncio.get_running_loop())
+        live.origin_ns = clock.begin()
         for job in jobs:
             job.on_end = self.keep
         self.show_windows()
@@ -90,10 +94,13 @@ class _Run:
         try:
             while (await asyncio.wait(tasks, timeout=s_from_ns(self._to_next_look_ns(tasks))))[1]:
                 self.look()
+                if self.live.is_enough:
+                    self._end_windows()
                 self._end_drained(tasks)
                 if self._is_cut_short(tasks) or any(map(_has_failed, tasks)):
                     break
         finally:
+            self.probe.close()
             await _end(tasks)
             self.look()
 
@@ -127,6 +134,12 @@ class _Run:
         self.flush()
         for job in self.jobs:
             job.renew_aged()
+
+    def _end_windows(self) -> None:
+        for number, job in enumerate(self.jobs):
+            to_ns = job.course.end_window(self.now_ns())
+            if to_ns is not None:
+                self.sink.end_window(number, to_ns)
 
     def _to_next_look_ns(self, tasks: list["asyncio.Task[None]"]) -> int:
         cutoffs = (job.cutoff_ns for job, task in zip(self.jobs, tasks, strict=True) if not _is_ending(task))
@@ -164,6 +177,7 @@ class _Run:
             notes=self._notes(),
             error=self.writer.disk_error,
             keys=tuple(job.keys.states() for job in self.jobs),
+            strain=self.strain.ended([_since(self.cpu_wait_from_ns)], self.probe.lags_ns),
         )
 
     def _notes(self) -> list[str]:
@@ -198,6 +212,12 @@ class _Busy:
         if self._from_ns is None or self._to_ns <= self._from_ns:
             return 0.0
         return min((self._cpu_to_ns - self._cpu_from_ns) / (self._to_ns - self._from_ns), 1.0)
+
+
+def _since(cpu_wait_from_ns: int | None) -> int | None:
+    """How long this thread has waited for a CPU since then."""
+    waited_ns = cpu_wait_ns()
+    return None if waited_ns is None or cpu_wait_from_ns is None else waited_ns - cpu_wait_from_ns
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

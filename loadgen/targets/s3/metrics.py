@@ -4,12 +4,12 @@ Sources: Prometheus, "Text-based format"; MinIO, "Metrics version 2".
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from loadgen.monitor.prometheus import readings_of
 
 PATH = "/minio/v2/metrics/cluster"
 
-_SAMPLE = re.compile(r"(?m)^(?P<name>[a-z0-9_]+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$")
 _VERSION = re.compile(r'minio_software_version_info\{[^}]*version="([^"]+)"')
 
 _SAMPLED = {
@@ -31,34 +31,17 @@ _SAMPLED = {
 """What a sample calls it, and what MinIO does."""
 
 
-class Sample(NamedTuple):
-    """One line of the text."""
-
-    name: str
-    value: float
-
-
 def sampled(text: str) -> dict[str, Any]:
-    """Those of interest, summed over their labels (nodes, kinds of request). What is not there has not happened yet."""
-    sums: dict[str, float] = {}
-    for sample in _samples(text):
-        sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-    known = ((name, sums.get(of_minio)) for name, of_minio in _SAMPLED.items())
-    return {name: _whole(value) for name, value in known if value is not None}
+    """Those of interest, summed over their labels (nodes, kinds of request). What is not there has not happened yet.
+
+    Raises ValueError for a text that is no page of metrics.
+    """
+    sums: dict[str, int | float] = {}
+    for reading in readings_of(text):
+        sums[reading.name] = sums.get(reading.name, 0) + reading.value
+    return {name: sums[of_minio] for name, of_minio in _SAMPLED.items() if of_minio in sums}
 
 
 def version_of(text: str) -> str | None:
     found = _VERSION.search(text)
     return None if found is None else found[1]
-
-
-def _samples(text: str) -> Iterator[Sample]:
-    for found in _SAMPLE.finditer(text):
-        try:
-            yield Sample(found["name"], float(found["value"]))
-        except ValueError:
-            continue
-
-
-def _whole(value: float) -> int | float:
-    return int(value) if value.is_integer() else value

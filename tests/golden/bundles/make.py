@@ -12,11 +12,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "unit" / "bundle"), str(HERE.parents[2])]
 
-from made_runs import finished, finished_data, finished_services  # noqa: E402
+from made_runs import finished, finished_data, finished_services, finished_sure  # noqa: E402
 
 from loadgen.bundle import SCHEMA_VERSION  # noqa: E402
 
-KINDS = (finished, finished_data, finished_services)  # in the order of their ids
+KINDS = (finished, finished_data, finished_services, finished_sure)  # in the order of their ids
 
 
 def main() -> None:

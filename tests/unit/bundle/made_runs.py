@@ -127,7 +127,7 @@ def _data_record(index: int, first_operation: int) -> np.ndarray[Any, Any]:
 
 def finished_data(results: Path) -> Bundle:
     """A run of a store, with what the server said of itself."""
-    tallies = Tallies(DATA_OPERATIONS, {"": [parse_slo("recall >= 90 %")]})
+    tallies = Tallies(DATA_OPERATIONS, {"": [parse_slo("recall >= 90 %")]}, {"": 2})
     recipe = {**RECIPE, "service": {"kind": "redis"}, "slo": ["recall >= 90 %"]}
     service = {"kind": "redis", "version": "7.4.1", "url": None}
     return _finished(results, DATA_OPERATIONS, [data_block_of(0, 24)], tallies, {"": [LOST]}, recipe, service)
@@ -135,7 +135,8 @@ def finished_data(results: Path) -> Bundle:
 
 def finished_services(results: Path) -> Bundle:
     """A run of two services side by side."""
-    tallies = Tallies(SERVICES, {name: list(map(parse_slo, texts)) for name, texts in SLOS.items()})
+    slos = {name: list(map(parse_slo, texts)) for name, texts in SLOS.items()}
+    tallies = Tallies(SERVICES, slos, dict.fromkeys(slos, 2))
     chats, others = block_of(1, 2), data_block_of(10, 12, first_operation=1)
     load = RECIPE["load"]
     recipe = {
@@ -184,7 +185,8 @@ def start(results: Path, redact: Callable[[str], str] = str, **changes: Any) -> 
 
 def write_requests(writer: BundleWriter, n: int = 12) -> dict[str, Any]:
     """Append n requests, and return the summary of them."""
-    tally = Tally(OPERATIONS, [parse_slo(text) for text in RECIPE["slo"]])
+    in_flight = RECIPE["load"]["concurrency"]
+    tally = Tally(OPERATIONS, [parse_slo(text) for text in RECIPE["slo"]], in_flight=in_flight)
     block = block_of(0, n)
     tally.window_from_ns = 100 * MS * (N_WARMUP + 1)
     tally.add(block)
@@ -197,6 +199,11 @@ def finished(results: Path, n: int = 12) -> Bundle:
     writer = start(results)
     writer.finish("complete", write_requests(writer, n), NOW, started_at_unix_ns=1_772_668_798_250_000_000)
     return Bundle(writer.folder)
+
+
+def finished_sure(results: Path) -> Bundle:
+    """Of enough requests for most of their percentiles to have an interval."""
+    return finished(results, 160)
 
 
 def edit_lines(bundle: Bundle, change: Callable[[list[bytes]], list[bytes]]) -> Bundle:

@@ -28,6 +28,23 @@ def figures_of(summary: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in figures.items() if key not in ("schema_version", "benchmark_id")}
 
 
+ESTIMATES = {
+    *("ci95", "mean_ci95", "n_effective", "certified", "needs_n", "n", "verdict"),
+    *("steady_state", "coordinated_omission"),
+}
+"""How sure figures are: worked out better as time goes on, and not at all in the oldest bundles."""
+
+
+def measured(summary: Any) -> Any:
+    """What was seen, without what is estimated from it; floats to nine digits, since a processor adds as it likes."""
+    if isinstance(summary, dict):
+        estimates = ESTIMATES - ({"n"} if "std" in summary or "min" in summary else set())
+        return {key: measured(value) for key, value in summary.items() if key not in estimates}
+    if isinstance(summary, list):
+        return [measured(one) for one in summary]
+    return float(f"{summary:.9g}") if isinstance(summary, float) else summary
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_kept_bundle_opens_is_whole_and_gives_its_figures_again(version: str) -> None:
     for identity in list_ids(KEPT / version):
@@ -36,5 +53,5 @@ def test_a_kept_bundle_opens_is_whole_and_gives_its_figures_again(version: str) 
         assert verify(bundle) == []
         assert bundle.summary is not None
         _, again = recalculate(bundle)
-        assert figures_of(json.loads(json.dumps(again))) == figures_of(bundle.summary)
+        assert measured(figures_of(json.loads(json.dumps(again)))) == measured(figures_of(bundle.summary))
     assert list_ids(KEPT / version)

@@ -81,7 +81,10 @@ def test_a_single_changed_byte_is_found_by_its_hash(tmp_path: Path) -> None:
     bundle = finished(tmp_path)
     content = bundle.requests_path.read_bytes()
     bundle.requests_path.write_bytes(content.replace(b'"kernel"', b'"read"  ', 1))
-    assert verify(bundle) == ["requests.jsonl: its SHA-256 is not the one in run.json"]
+    assert verify(bundle) == [
+        "requests.jsonl: its SHA-256 is not the one in run.json",
+        "requests.jsonl: not as it was written: line 1",
+    ]
 
 
 def test_files_that_are_missing_grown_or_strange_are_named(tmp_path: Path) -> None:
@@ -150,8 +153,23 @@ def test_the_bad_line_is_named_with_what_is_wrong(tmp_path: Path, changes: dict[
 def test_an_index_that_is_there_twice_is_named(tmp_path: Path) -> None:
     bundle = edit_lines(finished(tmp_path), lambda lines: [*lines[:4], lines[3], *lines[4:]])
     problems = verify(bundle)
-    assert "requests.jsonl: index 3 is there more than once" in problems
+    assert "requests.jsonl:5: index 3 stands in line 4 already" in problems
     assert "summary.json: requests.planned: 10, but requests.jsonl has 11" in problems
+
+
+@pytest.mark.parametrize(
+    ("gone", "where"),
+    [
+        ([3], "1 line is missing: none has index 3"),
+        ([2, 6], "2 lines are missing: none has index 2, 6"),
+        ([11], "1 line is missing: after the last index"),
+    ],
+)
+def test_requests_whose_lines_went_missing_are_named(tmp_path: Path, gone: list[int], where: str) -> None:
+    def without(lines: list[bytes]) -> list[bytes]:
+        return [line for place, line in enumerate(lines) if place not in gone]
+
+    assert f"requests.jsonl: {where}" in verify(edit_lines(finished(tmp_path), without))
 
 
 def test_a_line_that_went_missing_shows_in_the_counts(tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ def test_run_json_at_the_end_has_the_hash_of_every_other_file(tmp_path: Path) ->
     assert (run["status"], run["started_at_unix_ns"], run["notes"]) == ("complete", 5, ["first", "second"])
     names = ["monitor/host.jsonl", "requests.jsonl", "summary.json"]
     contents = {name: (writer.folder / name).read_bytes() for name in names}
+    lines = run["files"]["requests.jsonl"].pop("lines")
+    assert (lines["n_lines"], lines["lines_each"], len(lines["crc32"])) == (12, 1, 96)
     assert run["files"] == {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in contents.items()

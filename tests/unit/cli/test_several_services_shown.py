@@ -1,14 +1,10 @@
-"""Runs of several services in `loadgen list`, beside each other, and in what a rerun compares."""
+"""Runs of several services in `loadgen list`, and what is said of them."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from loadgen.bundle import open_bundle
 from loadgen.cli.listing import list_bundles
-from loadgen.cli.rerun import differences_between
-from loadgen.cli.side_by_side import side_by_side
 from loadgen.cli.view import described, loads_of
 from loadgen.recipe import Recipe, recipe_from_dict
 
@@ -36,23 +32,3 @@ def test_each_service_of_a_run_has_a_line(capsys: pytest.CaptureFixture[str]) ->
     assert "  store: " in lines[1]
     assert list_bundles(f"id={SEVERAL} and service=redis", False, KEPT, KEPT) == 0
     assert [line for line in capsys.readouterr().out.splitlines() if SEVERAL in line] == [lines[1]]
-
-
-def test_two_runs_are_compared_service_by_service() -> None:
-    bundle = open_bundle(SEVERAL, KEPT)
-    lines = [line.strip() for line in side_by_side(bundle, bundle)]
-    names = [line for line in lines if line in ("llm:", "store:")]
-    assert names == ["llm:", "store:"]
-    digests = [line for line in lines if line.startswith("plan digest")]
-    assert len(digests) == 2
-    assert all(line.endswith("same") for line in digests)
-
-
-def test_a_service_that_changed_is_named() -> None:
-    def run_with(version: str) -> dict[str, Any]:
-        services = {"llm": {"version": version, "model": "m"}, "store": {"version": "7.0"}}
-        return {"service": {"kind": "several", "services": services}}
-
-    assert list(differences_between(run_with("1"), run_with("2"))) == ["llm: service version: 2, was 1"]
-    one, other = ({"service": {"version": version}} for version in "12")
-    assert list(differences_between(one, other)) == ["service version: 2, was 1"]

@@ -95,7 +95,7 @@ def block_of(rows: list[dict[str, object]]) -> Block:
 
 
 def written_by_native(block: Block, path: Path) -> bytes:
-    from loadgen.engine.native.run import codes, operation_json
+    from loadgen.bundle.jsonl import codes, operation_json
 
     path.unlink(missing_ok=True)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
@@ -123,7 +123,7 @@ WRITE_UNTIL_FULL = """
 import os, resource, sys
 import numpy as np
 from loadgen.engine import _lines
-from loadgen.engine.native.run import codes
+from loadgen.bundle.jsonl import codes
 from loadgen.records import empty_record
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from loadgen.records import NEVER, Block, Outcome, Phase, TokenSource, empty_record
 
@@ -140,3 +141,12 @@ def requests(draw: st.DrawFn, n_operations: int = 1) -> Made:
         checked=draw(st.booleans()),
         error_code=draw(st.sampled_from(["", "OOM", "40001"])) if outcome is not Outcome.OK else "",
     )
+
+
+def answers(planned_ns: NDArray[np.int64], e2e_ns: NDArray[np.int64], outcome: Outcome = Outcome.OK) -> Block:
+    """Many plain answers at once, in the order in which they ended. Shapes (n,)."""
+    records = np.repeat(empty_record(), len(planned_ns))
+    records["planned_at_ns"] = records["sent_at_ns"] = planned_ns
+    records["first_byte_at_ns"] = records["done_at_ns"] = planned_ns + e2e_ns
+    records["phase"], records["outcome"] = Phase.MEASURE, outcome
+    return Block(records[np.argsort(records["done_at_ns"], kind="stable")], np.zeros(0, np.int64))

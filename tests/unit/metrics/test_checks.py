@@ -2,10 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_records import Made, Op, S, block_of, requests
+from made_records import MS, Made, Op, S, block_of, requests
 
 from loadgen.metrics import KnownFacts, Tally
 from loadgen.metrics.figures import MOST_ERROR_CODES, OTHER_CODES
@@ -32,6 +33,7 @@ def summary_of(made: list[Made], *findings: Found, slos: tuple[str, ...] = ()) -
     return tally.summary(FACTS, findings)
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(st.lists(requests(n_operations=2), min_size=1, max_size=30))
 def test_checked_and_wrong_answers_of_the_window_are_counted(made: list[Made]) -> None:
     summary = summary_of(made)
@@ -95,13 +97,17 @@ def test_recall_is_of_successes_of_operations_that_ask_for_neighbours() -> None:
 @pytest.mark.parametrize(
     ("text", "value", "verdict"),
     [
-        ("recall >= 85 %", 0.85, "PASS"),
+        ("recall >= 80 %", 0.85, "PASS"),
+        ("recall >= 85 %", 0.85, "UNDECIDED"),  # it lies on the bound: no number of samples would tell
         ("mean_recall > 0.9", 0.85, "FAIL"),
         ("p5_recall >= 0.5", 0.5, "PASS"),
-        ("p50_recall >= 0.95", 0.9, "FAIL"),
+        ("p40_recall >= 0.95", 0.9, "FAIL"),
         ("min_recall > 0.5", 0.5, "FAIL"),
+        ("min_recall >= 0.5", 0.5, "PASS"),
     ],
 )
 def test_a_bound_on_recall_holds_its_mean_its_percentile_or_its_minimum(text: str, value: float, verdict: str) -> None:
-    (entry,) = summary_of([Made(operation=1, n_hits=n) for n in (10, 9, 5, 10)], slos=(text,))["slo"]
+    hits = np.random.default_rng(5).permutation([10, 9, 5, 10] * 100).tolist()
+    made = [Made(operation=1, n_hits=n, planned=i * 4 * MS, done=i * 4 * MS + MS) for i, n in enumerate(hits)]
+    (entry,) = summary_of(made, slos=(text,))["slo"]
     assert (entry["value"], entry["unit"], entry["verdict"]) == (pytest.approx(value), "ratio", verdict)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import Made, Op, S, block_of, requests, streamed
 
@@ -30,6 +30,7 @@ class Kept:
             yield block_of([one])
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(st.lists(requests(), min_size=1, max_size=20))
 def test_the_figures_are_those_that_the_run_would_have_counted(made: list[Made]) -> None:
     tally = Tally(Kept.operations, [parse_slo(SLO)], 3 * S)

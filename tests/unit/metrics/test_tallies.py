@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import MS, Made, Op, S, block_of, requests, streamed
 from test_checks import LOST
@@ -42,19 +42,23 @@ def alone(made: list[Made], service: str, operations: tuple[Op, ...], window: tu
     return summary
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(st.lists(requests(n_operations=3), min_size=1, max_size=30))
 def test_each_service_has_the_figures_that_it_would_have_alone(made: list[Made]) -> None:
     summary = tallies_of(block_of(made)).summary(KnownFacts(WINDOWS))
     chats, others = [one for one in made if one.operation == 0], [one for one in made if one.operation > 0]
-    assert _rounded(summary["services"]) == _rounded(
-        {
-            "llm": alone(chats, "llm", (CHAT,), WINDOWS[0]),
-            "cache": alone(others, "cache", (GET, SET), WINDOWS[1]),
-        }
-    )
+    by_themselves = {
+        "llm": alone(chats, "llm", (CHAT,), WINDOWS[0]),
+        "cache": alone(others, "cache", (GET, SET), WINDOWS[1]),
+    }
+    for part in (*summary["services"].values(), *by_themselves.values()):
+        for entry in part["slo"]:
+            del entry["verdict"], entry["needs_n"]  # of several services all bounds are one family
+    assert _rounded(summary["services"]) == _rounded(by_themselves)
     json.dumps(summary, allow_nan=False)
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(st.lists(requests(n_operations=3), min_size=1, max_size=30))
 def test_all_services_together_have_the_sums(made: list[Made]) -> None:
     tallies = tallies_of(block_of(made))
@@ -73,7 +77,7 @@ def test_bounds_are_said_as_they_were_written_with_the_service_that_they_were_he
     assert [(entry["service"], entry["expression"], entry["verdict"]) for entry in summary["slo"]] == [
         ("llm", "llm.p50_ttft < 1500 ms", "FAIL"),
         ("cache", "cache.p50_e2e < 1 s", "FAIL"),
-        ("cache", "success_ratio >= 50 %", "FAIL"),
+        ("cache", "success_ratio >= 50 %", "UNDECIDED"),  # one failure of one might be one of two
     ]
 
 

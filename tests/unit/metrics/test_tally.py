@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import MS, Made, Op, S, block_of, requests, streamed
 
@@ -42,6 +42,7 @@ def tokens_in_window(made: list[Made]) -> float:
     return sum(one.tokens_an_event() for one in made for at in one.token_instants() if WINDOW[0] <= at < WINDOW[1])
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(many_requests)
 def test_requests_are_counted_by_phase_and_outcome(made: list[Made]) -> None:
     summary = tally_of(made, operations=(CHAT, GET)).summary(FACTS)
@@ -62,6 +63,7 @@ def test_requests_are_counted_by_phase_and_outcome(made: list[Made]) -> None:
     }
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(many_requests)
 def test_latencies_are_over_successes_of_the_window(made: list[Made]) -> None:
     tally = tally_of(made, operations=(CHAT, GET))
@@ -76,6 +78,7 @@ def test_latencies_are_over_successes_of_the_window(made: list[Made]) -> None:
         assert (kept.max if kept else None) == max(values, default=None)  # type: ignore[type-var]
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(many_requests)
 def test_tokens_count_where_they_arrive_whatever_became_of_their_request(made: list[Made]) -> None:
     summary = tally_of(made, operations=(CHAT, GET)).summary(FACTS)
@@ -83,6 +86,7 @@ def test_tokens_count_where_they_arrive_whatever_became_of_their_request(made: l
     assert summary["output_throughput_per_s"] == pytest.approx(tokens_in_window(made) / 4)
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(many_requests, st.lists(st.integers(0, 30), max_size=3))
 def test_the_blocks_in_which_requests_come_change_nothing(made: list[Made], cuts: list[int]) -> None:
     at_once = tally_of(made, operations=(CHAT, GET), slos=SLOS).summary(FACTS)
@@ -90,6 +94,7 @@ def test_the_blocks_in_which_requests_come_change_nothing(made: list[Made], cuts
     assert _rounded(in_parts) == _rounded(at_once)
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(many_requests)
 def test_each_operation_has_the_figures_of_its_own_requests(made: list[Made]) -> None:
     summary = tally_of(made, operations=(CHAT, GET), slos=SLOS).summary(FACTS)
@@ -101,6 +106,7 @@ def test_each_operation_has_the_figures_of_its_own_requests(made: list[Made]) ->
         assert _rounded(summary["by_operation"][operation.name]) == _rounded(alone[operation.name])
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(many_requests)
 def test_a_summary_is_json_without_a_nan(made: list[Made]) -> None:
     json.dumps(tally_of(made, operations=(CHAT, GET), slos=SLOS).summary(FACTS), allow_nan=False)
@@ -139,7 +145,7 @@ def test_one_request_gives_the_figures_that_a_person_would_work_out() -> None:
     assert list(summary["metrics"]["itl"]["percentiles"]) == list(PERCENTILES)
     assert [(entry["value"], entry["threshold"], entry["unit"], entry["verdict"]) for entry in summary["slo"]] == [
         (100.0, 100.0, "ms", "FAIL"),
-        (100.0, 101.0, "ms", "PASS"),
+        (100.0, 101.0, "ms", "UNDECIDED"),  # one sample says nothing of 99 of 100
         (0.0, 1.0, "per_s", "FAIL"),
     ]
 
@@ -233,6 +239,7 @@ def test_memory_does_not_grow_with_the_number_of_requests() -> None:
     assert tally.by_outcome == {"ok": 5001}
 
 
+@settings(deadline=None)  # a summary may take longer on a busy machine
 @given(many_requests)
 def test_series_count_every_phase_in_tenths_of_a_second(made: list[Made]) -> None:
     series = tally_of(made, operations=(CHAT, GET)).series

@@ -13,6 +13,8 @@ from loadgen.recipe import Recipe, load_recipe, recipe_from_dict
 
 SIMULATOR = "service: {kind: simulator}\n"
 
+SEARCHED = SIMULATOR + "slo: [p99 < 1 s]\n"
+
 MISTAKES = {
     "{service: {kind: simulator}, load: {concurrency: 0}}": "load.concurrency: must be >= 1, got 0",
     SIMULATOR + "load: {concurrency: two}": "load.concurrency: must be a whole number, got 'two'",
@@ -94,6 +96,34 @@ MISTAKES = {
     SIMULATOR + "output_tokens: 5": "output_tokens: unknown field, did you mean service.output_tokens?",
     SIMULATOR + "stream: true": "stream: unknown field, did you mean workload.stream?",
     SIMULATOR + "repeat: 3": "repeat: applies to the points of a sweep only",
+    SIMULATOR + "order: random": "order: applies to the points of a sweep only",
+    SIMULATOR
+    + "sweep: {load.concurrency: [1]}\norder: shuffled": "order: must be one of ascending, interleaved, random",
+    SEARCHED + "search: {field: load.concurency, from: 1, to: 9}": (
+        "search.field: is not a load that can be searched, did you mean load.concurrency?"
+    ),
+    SEARCHED + "search: {field: service.slots, from: 1, to: 9}": (
+        "search.field: is not a load that can be searched; there are load.concurrency, load.rate_per_s"
+    ),
+    SEARCHED + "search: {from: 1, to: 9}": "search.field: is missing",
+    SEARCHED + "search: {field: load.concurrency, to: 9}": "search.from: is missing",
+    SEARCHED + "search: {field: load.concurrency, from: 1}": "search.to: is missing",
+    SEARCHED + "search: {field: load.concurrency, from: 0, to: 9}": "search.from: must be > 0, got 0",
+    SEARCHED + "search: {field: load.concurrency, from: 1.5, to: 9}": "search.from: must be a whole number, got 1.5",
+    SEARCHED + "search: {field: load.concurrency, from: 9, to: 9}": "search.to: must be > from (9), got 9",
+    SEARCHED + "search: {field: load.rate_per_s, from: 1, to: 9}": "search.from: applies to mode: open only",
+    SEARCHED
+    + "search: {field: load.concurrency, from: 1, to: 9, precision: 5}": "search.precision: must be < 1, got 5",
+    SEARCHED + "search: {field: load.concurrency, from: 1, to: 9, precision: fine}": (
+        "search.precision: must be a number, got 'fine'"
+    ),
+    SEARCHED + "search: {field: load.concurrency, from: 1, to: 9, step: 2}": "search.step: unknown field",
+    SEARCHED
+    + "search: load.concurrency": "search: must be a mapping such as {field: load.concurrency, from: 1, to: 64}",
+    SEARCHED + "sweep: {load.concurrency: [1]}\nsearch: {field: load.concurrency, from: 1, to: 9}": (
+        "search: goes in the place of sweep"
+    ),
+    SIMULATOR + "search: {field: load.concurrency, from: 1, to: 9}": "search: needs promises to hold: give slo",
     SIMULATOR + "sed: 5": "sed: unknown field, did you mean seed?",
     SIMULATOR + "concurrency: 5": "concurrency: unknown field, did you mean load.concurrency?",
     SIMULATOR + "seed: -1": "seed: must be >= 0, got -1",
@@ -111,10 +141,6 @@ def test_mistake_is_named(mistakes_of: Callable[..., list[str]], text: str, line
 
 
 NOT_YET = {
-    SIMULATOR + "search: {field: load.concurrency}": "search",
-    SIMULATOR + "monitor: auto": "monitor",
-    SIMULATOR + "cost: {per_hour: 5}": "cost",
-    SIMULATOR + "order: random": "order",
     SIMULATOR + "record: {sample: 0.1}": "record",
     SIMULATOR + "load: {mode: open, arrival: trace, trace: {path: x}, rate_per_s: 1}": "load.arrival",
 }
@@ -255,13 +281,18 @@ SECTIONS = (
     | st.fixed_dictionaries({"kind": KINDS}, optional=dict.fromkeys(FIELDS[1:], VALUES))
 )
 
+SEARCHES = VALUES | st.fixed_dictionaries(
+    {"field": st.sampled_from(["load.concurrency", "load.rate_per_s", "loads.a.concurrency"]) | VALUES},
+    optional=dict.fromkeys(("from", "to", "precision"), VALUES),
+)
+
 NAMED = st.dictionaries(st.sampled_from(["a", "b"]) | st.text(max_size=3), SECTIONS, max_size=2) | VALUES
 
 
 @given(
     st.fixed_dictionaries(
         dict.fromkeys(("service", "workload", "load", "sweep", "slo", "record", "repeat"), SECTIONS),
-        optional=dict.fromkeys(("services", "workloads", "loads"), NAMED),
+        optional={**dict.fromkeys(("services", "workloads", "loads"), NAMED), "search": SEARCHES},
     )
 )
 @settings(suppress_health_check=[HealthCheck.too_slow])

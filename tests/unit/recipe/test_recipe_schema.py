@@ -26,6 +26,9 @@ HEADINGS = {
     "Stage": "`load.stages`, each",
     "Lengths": "A drawn number of tokens",
     "Delay": "A drawn time",
+    "Search": "`search`",
+    "Monitor": "`monitor`",
+    "Cost": "`cost`",
 }
 """Where docs/recipes.md tells of what all kinds share; the rest has its table on one of the pages of docs/services."""
 

@@ -160,7 +160,8 @@ def make_bundle(results: Path, shape: Shape, block: Block | None = None) -> Bund
 
 def _summary(shape: Shape, block: Block, operations: Sequence[KeptOperation]) -> dict[str, Any]:
     window_from, window_to = (round(at * NS_PER_S) for at in (shape.warmup_s, shape.warmup_s + shape.duration_s))
-    tally = Tally(operations, [parse_slo(text) for text in shape.slos], window_to)
+    in_flight = shape.clients if shape.rate_per_s is None else None
+    tally = Tally(operations, [parse_slo(text) for text in shape.slos], window_to, in_flight=in_flight)
     tally.window_from_ns = window_from
     tally.add(block)
     known = KnownFacts(

@@ -132,7 +132,7 @@ def make_stored(results: Path, stored: Stored) -> Bundle:
 def _summary(stored: Stored, block: Block) -> dict[str, Any]:
     slos = [parse_slo(text) for text in stored.slos]
     own = {name: [slo for slo in slos if slo.service in ("", name)] for name in stored.shapes}
-    tallies = Tallies(stored.operations, own)
+    tallies = Tallies(stored.operations, own, {name: shape.clients for name, shape in stored.shapes.items()})
     windows = []
     for job, shape in enumerate(stored.shapes.values()):
         windows.append((round(shape.warmup_s * NS_PER_S), round((shape.warmup_s + shape.duration_s) * NS_PER_S)))

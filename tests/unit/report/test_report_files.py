@@ -99,7 +99,8 @@ def test_a_line_that_was_cut_is_said_and_the_rest_is_used(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("shape", "value"),
     [
-        (SHORT, "PASS"),
+        (replace(SHORT, slos=("p90_ttft < 400 ms",)), "PASS"),
+        (SHORT, "UNDECIDED"),
         (replace(SHORT, fail_share=0.5), "FAIL"),
         (replace(SHORT, fail_share=1.0), "FAIL"),
         (replace(SHORT, slos=()), "NO SLO"),

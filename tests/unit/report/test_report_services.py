@@ -1,6 +1,7 @@
 """Reports of stores, and of several services in one run."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -116,7 +117,7 @@ def test_each_service_has_its_own_figures_load_and_place(tmp_path) -> None:
 def test_an_unnamed_limit_is_said_with_the_service_that_it_was_held_against(tmp_path) -> None:
     lines = run_lines(make_stored(tmp_path, BOTH))
     assert any("store: success_ratio >= 98 %" in line for line in lines)
-    assert any(line.startswith("PASS  chat.p99_ttft < 400 ms") for line in lines)
+    assert any(re.match(r"(PASS|UNDECIDED) +chat.p99_ttft < 400 ms", line) for line in lines)
 
 
 def test_more_services_than_fit_into_a_picture_have_further_ones(tmp_path) -> None:
@@ -151,11 +152,13 @@ def test_a_sweep_of_several_services_has_a_row_for_each_and_their_own_pictures(t
 def test_whether_throughput_grows_is_asked_of_the_service_whose_load_rises(tmp_path) -> None:
     sweep = sweep_of([facts_of(bundle) for bundle in swept(tmp_path, (2, 8))])
     report = sweep_json(sweep, [])
+    verdicts = [{entry["verdict"] for entry in point["slo"]} for point in report["points"]]
     assert sweep.load_service == "store"
     assert sweep.services == ("chat", "store")
     assert not report["saturated"]
     assert report["saturated_why"].startswith("from 2 to 8 clients of store (4 times the load) answers per second grew")
-    assert [point["holds"] for point in report["points"]] == [True, True]
+    assert [point["holds"] for point in report["points"]] == [None, None]
+    assert all("UNDECIDED" in own for own in verdicts)  # four seconds of chat are too few samples for a p99
 
 
 def test_a_loads_axis_names_its_service() -> None:

@@ -15,7 +15,10 @@ from loadgen.report.sweep_report import sweep_json
 
 LOADS = [1, 4, 8, 16]
 
-SHORT = Shape(duration_s=10.0, warmup_s=0.0, n_tokens=8, gap_ms=10.0)
+SLOS = ("p50_ttft < 400 ms", "p50_itl < 60 ms", "success_ratio >= 80 %")
+"""Ten seconds of one client decide these."""
+
+SHORT = Shape(duration_s=10.0, warmup_s=0.0, n_tokens=8, gap_ms=10.0, slos=SLOS)
 
 
 def swept(bundles) -> Sweep:
@@ -62,7 +65,7 @@ def test_where_all_hold_the_advice_is_to_sweep_further(tmp_path) -> None:
     best = best_ceiling(sweep)
     assert best is not None
     assert best.next is None
-    assert "with up to 8 clients" in recommendation(sweep)
+    assert "Holds all limits up to 8 clients" in recommendation(sweep)
     assert "sweep further" in recommendation(sweep)
 
 
@@ -89,7 +92,7 @@ def test_an_interrupted_point_neither_holds_nor_fails_and_ends_the_search(tmp_pa
     assert report["points"][2]["state"] == "stopped by hand"
     assert report["slo_limit"]["axes"] == {"load.concurrency": 4}
     assert report["slo_limit"]["next_fails"] is None
-    assert "the next load, 8 clients, was not measured (stopped by hand)" in report["recommendation"]
+    assert "8 clients: not measured (stopped by hand)" in report["recommendation"]
 
 
 def test_a_killed_point_is_counted_from_its_requests(tmp_path) -> None:
@@ -132,7 +135,7 @@ def test_an_open_loop_is_saturated_where_it_falls_behind_what_is_offered(tmp_pat
     saturated, why = saturation(sweep, sweep.lines[0])
     assert sweep.is_offered_rate
     assert not saturated
-    assert why == "of 100 requests/s offered it answered 100 per second"
+    assert why == "of 100 requests/s offered it answered 98.7 per second"
 
 
 def test_a_grid_has_one_line_for_each_value_of_its_other_axes(tmp_path) -> None:
@@ -216,3 +219,104 @@ def test_no_two_lines_of_a_large_grid_look_alike(tmp_path) -> None:
     pens = pens_of(swept(bundles))
     assert len(pens) == 12
     assert len({(pen.colour, pen.mark) for pen in pens}) == 12
+
+
+def verdicts_of(bundle, verdict: str, value_ratio: float = 0.5, missing: int = 40):
+    """The run with its limits judged so; value_ratio: of the latency to its bound."""
+    facts = facts_of(bundle)
+    entries = [
+        {**entry, "verdict": verdict, "value": entry["threshold"] * value_ratio, "n": 60, "needs_n": 60 + missing}
+        for entry in facts.summary["slo"][:1]
+    ]
+    return replace(facts, summary={**facts.summary, "slo": entries})
+
+
+def with_client(facts, verdict: str):
+    return replace(facts, summary={**facts.summary, "client": {**facts.summary["client"], "verdict": verdict}})
+
+
+def judged(tmp_path, **verdicts: str) -> Sweep:
+    """c16="PASS": 16 clients hold."""
+    bundles = make_sweep(tmp_path, SHORT, "clients", [int(name[1:]) for name in verdicts])
+    return sweep_of([verdicts_of(bundle, one) for bundle, one in zip(bundles, verdicts.values(), strict=True)])
+
+
+def test_an_undecided_load_neither_holds_nor_breaks_and_both_neighbours_are_named(tmp_path) -> None:
+    sweep = judged(tmp_path, c8="PASS", c16="PASS", c24="UNDECIDED", c32="FAIL")
+    report = sweep_json(sweep, [])
+    assert [point["holds"] for point in report["points"]] == [True, True, None, False]
+    assert report["slo_limit"]["axes"] == {"load.concurrency": 16}
+    assert report["slo_limit"]["next_fails"] == report["points"][3]["benchmark_id"]
+    assert report["slo_limit"]["open"] == [report["points"][2]["benchmark_id"]]
+    assert "The limit lies between 16 (holds) and 32 clients (broken)" in report["recommendation"]
+    assert "24 clients: undecided, 40 more samples would decide" in report["recommendation"]
+    assert "undecided" in sweep_page(sweep, report["recommendation"], [])
+
+
+def test_a_low_load_with_too_few_samples_does_not_hide_a_higher_one_that_holds(tmp_path) -> None:
+    report = sweep_json(judged(tmp_path, c1="UNDECIDED", c8="PASS", c16="FAIL"), [])
+    assert report["slo_limit"]["axes"] == {"load.concurrency": 8}
+    assert "Below it, 1: too few samples to be sure." in report["recommendation"]
+
+
+def test_where_nothing_is_decided_nothing_is_claimed(tmp_path) -> None:
+    report = sweep_json(judged(tmp_path, c1="UNDECIDED", c8="UNDECIDED"), [])
+    assert report["slo_limit"] is None
+    assert report["slo_limit_reason"] == "the lowest load: 1 client: undecided, 40 more samples would decide"
+    assert report["recommendation"].startswith("It is not known which load holds")
+
+
+def test_a_point_whose_client_was_the_limit_counts_for_nothing(tmp_path) -> None:
+    bundles = make_sweep(tmp_path, replace(SHORT, slots=100), "clients", [1, 2, 4, 8, 16])
+    facts = [verdicts_of(bundle, "PASS") for bundle in bundles]
+    bound = with_client(facts[-1], "bound")
+    slow = replace(bound, summary={**bound.summary, "request_throughput_per_s": 1.0})
+    sweep = sweep_of([*facts[:-1], slow])
+    report = sweep_json(sweep, [])
+    assert report["slo_limit"]["axes"] == {"load.concurrency": 8}
+    assert report["points"][4]["holds"] is None
+    assert report["steps"][4]["is_bound"] is True
+    assert (report["saturated"], report["knee"]) == (False, None)
+    assert report["usl"]["r2"] > 0.99
+    assert "With 16 clients the client was the limit, not the service" in report["recommendation"]
+    assert "client-bound" in sweep_page(sweep, "", [])
+
+
+def test_of_repeats_the_one_whose_client_was_the_limit_is_left_out(tmp_path) -> None:
+    bundles = make_sweep(tmp_path, SHORT, "clients", [4, 4, 4])
+    facts = [verdicts_of(bundle, "PASS") for bundle in bundles]
+    sweep = sweep_of([*facts[:2], with_client(facts[2], "bound")])
+    (step,) = sweep.lines[0].steps
+    assert (step.holds, len(step.trusted), len(step.measured)) == (True, 2, 3)
+
+
+def test_repeats_show_how_far_apart_they_lie(tmp_path) -> None:
+    bundles = [make_bundle(tmp_path, replace(SHORT, clients=n, ttft_ms=ms)) for n in (1, 4) for ms in (90, 100, 130)]
+    sweep = swept(bundles)
+    steps = sweep_json(sweep, [])["steps"]
+    assert [step["n_runs"] for step in steps] == [3, 3]
+    spread = steps[0]["figures"]["p50_ttft_ms"]
+    assert spread["min"] < spread["median"] < spread["max"]
+    assert spread["max"] > 1.3 * spread["min"]
+    page = sweep_page(sweep, "", [])
+    assert "## Repeats" in page
+    assert "| 4 clients | 3 |" in page
+    assert "## Repeats" not in sweep_page(swept(bundles[:1]), "", [])
+
+
+def test_a_service_with_eight_places_has_its_knee_there_and_a_scalability_law(tmp_path) -> None:
+    bundles = make_sweep(tmp_path, replace(SHORT, duration_s=30.0), "clients", [1, 2, 4, 8, 12, 16, 24])
+    report = sweep_json(swept(bundles), [])
+    assert report["knee"]["axes"]["load.concurrency"] == pytest.approx(8, rel=0.15)
+    low, high = report["knee"]["ci95"]
+    assert low <= 8 <= high
+    assert report["usl"]["kappa"] > 0
+    assert report["saturated"] is True
+
+
+def test_a_law_that_cannot_be_fitted_has_its_reason(tmp_path) -> None:
+    few = sweep_json(swept(make_sweep(tmp_path, SHORT, "clients", [1, 4])), [])
+    assert (few["knee"], few["usl"]) == (None, None)
+    assert few["knee_reason"] == few["usl_reason"] == "there are fewer than 4 measured loads"
+    rates = sweep_json(swept(make_sweep(tmp_path, SHORT, "rate_per_s", [10.0, 20.0, 40.0, 80.0])), [])
+    assert "the load is a rate" in rates["usl_reason"]

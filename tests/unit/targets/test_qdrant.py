@@ -8,7 +8,7 @@ from vector_requests import build, sent
 
 from loadgen.plan.model import Check
 from loadgen.recipe import recipe_from_dict
-from loadgen.targets.qdrant import FIRST_ID, QdrantStore, series_of
+from loadgen.targets.qdrant import FIRST_ID, QdrantStore
 
 SMALL = {"vectors": 200, "dimensions": 4, "top_k": 3}
 POINTS = "/collections/loadgen/points"
@@ -92,22 +92,6 @@ def test_answers_are_read() -> None:
     uuid = "58d3743e-cc1f-4675-a29d-da73c113e7f3"
     assert one.ids_in({"result": {"points": [{"id": FIRST_ID + 12}, {"id": uuid}]}}) == [12]
     assert one.vectors_in({"result": [{"id": FIRST_ID + 12, "vector": [1.0, 2.0]}]}) == {12: [1.0, 2.0]}
-
-
-def test_metrics_are_read_without_buckets() -> None:
-    text = """# HELP collections_total number of collections
-# TYPE collections_total gauge
-collections_total 2
-rest_responses_total{method="GET",endpoint="/",status="200"} 3 1700000000
-rest_responses_duration_seconds_bucket{le="0.001"} 5
-rest_responses_avg_duration_seconds{method="GET"} 2.5e-05
-rubbish
-"""
-    assert series_of(text) == {
-        "collections_total": 2.0,
-        'rest_responses_total{method="GET",endpoint="/",status="200"}': 3.0,
-        'rest_responses_avg_duration_seconds{method="GET"}': 2.5e-05,
-    }
 
 
 @pytest.mark.parametrize(

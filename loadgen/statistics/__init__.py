@@ -1,0 +1,1 @@
+"""Figures with their confidence: pure functions of numpy arrays. Knows no records, no recipe and no file."""
