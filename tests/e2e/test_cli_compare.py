@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LOADGEN, TIMEOUT_S, Run, Running, environment
+from command_line import LOADGEN, TIMEOUT_S, Run, Running, environment
 
 RECIPE = """\
 service:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LOADGEN, Run, environment
+from command_line import LOADGEN, Run, environment
 
 SIMULATOR = "service: {kind: simulator, ttft_ms: 1, itl_ms: 1}\n"
 CHAT = "workload: {output_tokens: 2, prompts: {input_tokens: 4}}\nload: {requests: 3}\n"

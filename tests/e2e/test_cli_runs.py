@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import LOADGEN, ROOT, Run, environment
+from command_line import LOADGEN, ROOT, Run, environment
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from conftest import Run
+from command_line import Run
 
 SEARCH = """\
 service: {kind: simulator, slots: 2, ttft_ms: 30, itl_ms: 10}

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from conftest import LOADGEN, environment
+from command_line import LOADGEN, environment
 
 N_ROUNDS = 7
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import TIMEOUT_S, Run, Running
+from command_line import TIMEOUT_S, Run, Running
 
 LONG = """\
 service: {kind: simulator, ttft_ms: 5, itl_ms: 1}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import LOADGEN, TIMEOUT_S, environment
+from command_line import LOADGEN, TIMEOUT_S, environment
 
 RECIPE = """\
 service: {kind: simulator, ttft_ms: 5, itl_ms: 1}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import environment
+from command_line import environment
 
 from loadgen.calibrate.drive import Effort
 from loadgen.cli import calibrating

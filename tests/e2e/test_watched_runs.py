@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
+from command_line import Run
 
 SECONDS = 2.5
 LOAD = f"load: {{concurrency: 2, warmup_s: 0.5, duration_s: {SECONDS}}}\n"

@@ -133,13 +133,13 @@ def test_a_window_by_count_is_looked_at_by_its_count() -> None:
 
 
 def test_looking_often_does_not_make_it_wrong_more_often() -> None:
-    """At the border, where 5 in 100 are slow, either claim would be wrong: few of the trials may be ended by a look,
-    but for those that are past help: their whole window breaks the promise too."""
+    """At the border, where 5 in 100 are slow, no claim would be right: hardly a trial may be ended by a look, but for
+    those that are past help: their whole window breaks the promise too."""
     n_wrong = 0
     for seed in range(25):
         e2e_ms = drawn(0.05, seed)
         ended = trying("p95_e2e < 100 ms").ended_at_s(e2e_ms)
-        n_wrong += ended is not None and (ended >= DURATION_S / 2 or (e2e_ms > 100).mean() <= 0.05)
+        n_wrong += ended is not None and (e2e_ms > 100).mean() <= 0.05
     assert n_wrong <= 1
 
 
