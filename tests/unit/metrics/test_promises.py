@@ -114,6 +114,19 @@ def test_bounds_of_several_services_are_one_family() -> None:
     assert [entry["service"] for entry in summary["slo"]] == ["a"] + ["b"] * 19
 
 
+@pytest.mark.parametrize(("highest_ms", "verdict"), [(2000, "FAIL"), (300, "FAIL"), (120, "UNDECIDED")])
+def test_an_overload_breaks_a_bound_though_its_latencies_all_hang_together(highest_ms: int, verdict: str) -> None:
+    """A queue that grows and grows. One that has not yet reached the bound may or may not."""
+    rng = np.random.default_rng(1)
+    planned = np.linspace(0, 10 * S, 800).astype(np.int64)[:-1]
+    lengths = np.linspace(20, highest_ms, len(planned)) * MS * rng.normal(1, 0.02, len(planned))
+    tally = Tally([GET], [parse_slo("p95_e2e < 150 ms")], WINDOW[1])
+    tally.window_from_ns = 0
+    tally.add(answers(planned, lengths.astype(np.int64)))
+    (entry,) = tally.summary(KnownFacts([WINDOW]))["slo"]
+    assert entry["verdict"] == verdict
+
+
 def test_what_was_not_measured_has_kept_nothing() -> None:
     for entry in judged(0, "p99_e2e < 1 s", "success_ratio >= 1 %", "mean_e2e < 1 s", "recall > 0.5"):
         assert (entry["verdict"], entry["value"], entry["ci95"], entry["needs_n"]) == ("FAIL", None, None, None)
