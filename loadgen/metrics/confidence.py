@@ -121,12 +121,12 @@ class Rate(NamedTuple):
 def rate_of(name: str, figures: Figures, window: Window) -> Rate:
     """request_throughput, output_throughput or goodput, and from how many came in each slot how sure it is."""
     counts = {
-        "request_throughput": figures.n_succeeded,
+        "request_throughput": figures.n_answered,
         "output_throughput": figures.arrived_tokens,
         "goodput": figures.n_good,
     }
     value, strip = rate_per_s(counts[name], window), _strip_of(name, figures)
-    if value is None or strip is None:
+    if value is None:
         return Rate(value, None, 0.0, None)
     first, last = -(-window.from_ns // strip.slot_ns), window.to_ns // strip.slot_ns
     spread = spectral_spread(strip.values[first:last], s_from_ns(strip.slot_ns))
@@ -137,12 +137,11 @@ def rate_of(name: str, figures: Figures, window: Window) -> Rate:
     return Rate(value, error, df, (max(value - half, 0.0), value + half))
 
 
-def _strip_of(name: str, figures: Figures) -> Strip | None:
+def _strip_of(name: str, figures: Figures) -> Strip:
+    over_time = figures.over_time
     if name == "output_throughput":
-        return figures.over_time.arrived
-    if name == "goodput" and figures.counts_good:
-        return figures.over_time.good
-    return _succeeded(figures)
+        return over_time.arrived
+    return over_time.good if name == "goodput" and figures.counts_good else over_time.answered
 
 
 def _succeeded(figures: Figures) -> Strip | None:

@@ -31,7 +31,8 @@ _OF_THE_CLIENT = ("send_lag", "read_lag")  # of failures too: the client was as 
 _OF_SUCCESSES = tuple(name for name in SPANS if name not in (*_OF_THE_CLIENT, *TOKEN_METRICS))
 _WITH_TOKENS = ("ttft", "service_ttft", "tpot", *SERVER_SPANS)
 _SUMS = (
-    *("n_by_outcome", "n_sent", "n_warmup", "n_drain", "n_good", "n_checked", "n_wrong_outside", "by_error_code"),
+    *("n_by_outcome", "n_sent", "n_warmup", "n_drain", "n_answered", "n_good", "n_checked", "n_wrong_outside"),
+    "by_error_code",
     *("n_events", "n_event_tokens", "n_prompt_counted", "n_output_counted"),
     *("prompt_tokens", "output_tokens", "arrived_tokens"),
 )
@@ -57,7 +58,8 @@ class Figures:
         self.n_sent = 0
         self.n_warmup = 0
         self.n_drain = 0
-        self.n_good = 0  # successes that met every SLO of a single request
+        self.n_answered = 0  # successes that ended in the window, whenever they were planned
+        self.n_good = 0  # those of them that met every SLO of a single request
         self.n_checked = 0  # answers that were held against what is right
         self.n_wrong_outside = 0  # wrong answers of the warm-up and the drain
         self.n_events = 0  # content events of successes whose tokens are known
@@ -167,23 +169,12 @@ class Figures:
     def _add_successes(self, successes: Columns) -> None:
         planned = instants_of(successes)
         self._time(successes, _OF_SUCCESSES, planned)
-        self._add_good(successes)
         if self._top_k:
             self._add_recall(successes)
         if successes.has_tokens:
             self._time(successes, _WITH_TOKENS, planned)
             self._add_gaps(successes)
             self._add_token_counts(successes)
-
-    def _add_good(self, successes: Columns) -> None:
-        if not self._slos:
-            self.n_good += len(successes)
-            return
-        met = meets_every(successes, self._slos)
-        n_met = int(np.count_nonzero(met))
-        self.n_good += n_met
-        if n_met:
-            self.over_time.good.add(instants_of(successes, met))
 
     def _add_recall(self, successes: Columns) -> None:
         n_hits = successes["n_hits"]
@@ -198,6 +189,20 @@ class Figures:
         if counted is not None:
             planned = Instants.of(successes["planned_at_ns"], records["n_gaps"].astype(np.int64))
             self.over_time.add("itl", planned, counted)
+
+    def add_answers(self, successes: Columns) -> None:
+        """Successes that ended in the window; one at least."""
+        ended = Instants(successes["done_at_ns"], successes.ends("done_at_ns"))
+        self.n_answered += len(successes)
+        self.over_time.answered.add(ended)
+        if not self._slos:
+            self.n_good += len(successes)
+            return
+        met = meets_every(successes, self._slos)
+        n_met = int(np.count_nonzero(met))
+        self.n_good += n_met
+        if n_met:
+            self.over_time.good.add(Instants.of(successes["done_at_ns"][met]))
 
     def add_tokens(self, arrivals: Arrivals, inside: NDArray[np.bool_]) -> None:
         """Those that arrived in the window, whatever became of their request. inside: shape (n_events,)."""

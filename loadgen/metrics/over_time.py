@@ -13,21 +13,23 @@ from loadgen.metrics.streaming import Arrivals
 
 COURSES = ("ttft", "service_ttft", "itl", "tpot", "e2e", "service_e2e")
 _OUTSIDE = ("ttft", "e2e")
-_STRIPS = ("failed", "good", "arrived", "searched", "found")
+_STRIPS = ("failed", "answered", "good", "arrived", "searched", "found")
 
 
 class OverTime:
-    """All by the planned instant, but tokens, which count where they arrive.
+    """All by the planned instant, but what rates are made of: answers and tokens count where they arrive.
 
     courses: of the measured window's successes, of those metrics of COURSES that had a value. outside: ttft and e2e of
-    the warm-up's and the drain's. failed: requests that are neither success nor cancelled; good: successes that met
-    every SLO of a single request; arrived: tokens; searched, found: answers whose recall is known, and their recall.
+    the warm-up's and the drain's. failed: requests that are neither success nor cancelled; answered: successes that
+    ended in the window; good: those that met every SLO of a single request; arrived: tokens; searched, found: answers
+    whose recall is known, and their recall.
     """
 
     def __init__(self) -> None:
         self.courses: dict[str, Course] = {}
         self.outside: dict[str, Course] = {}
         self.failed = Strip()
+        self.answered = Strip()
         self.good = Strip()
         self.arrived = Strip()
         self.searched = Strip()

@@ -207,7 +207,7 @@ def _hold_ratio(slo: "Slo", figures: Figures, family: int) -> Held:
 
 
 def _hold_rate(slo: "Slo", figures: Figures, window: Window, family: int) -> Held:
-    rate, n = rate_of(slo.metric, figures, window), figures.n_succeeded
+    rate, n = rate_of(slo.metric, figures, window), figures.n_answered
     if rate.value is None:
         return Held(slo, None)
     evidence = of_mean(rate.value, rate.error, rate.df, slo.threshold, _is_upper(slo), n=n or None, family=family)

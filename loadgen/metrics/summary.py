@@ -87,7 +87,7 @@ def _figures(
     shown: dict[str, Any] = {
         "requests": _requests(figures),
         "success_ratio": _ratio(figures.n_succeeded, figures.n_finished),
-        "request_throughput_per_s": rate_per_s(figures.n_succeeded, window),
+        "request_throughput_per_s": rate_per_s(figures.n_answered, window),
     }
     if has_tokens:
         shown["output_throughput_per_s"] = rate_per_s(figures.arrived_tokens, window)

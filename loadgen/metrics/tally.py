@@ -16,7 +16,7 @@ from loadgen.metrics.histogram import Histogram
 from loadgen.metrics.series import Series, ended_at_ns
 from loadgen.metrics.streaming import token_arrivals
 from loadgen.metrics.summary import summarise
-from loadgen.metrics.throughput import arrived_between
+from loadgen.metrics.throughput import arrived_between, between
 from loadgen.metrics.window import Window
 from loadgen.records import NEVER, Block, OperationLike, Outcome
 
@@ -30,10 +30,10 @@ class Tally:
     """Counts and histograms of one service; its memory does not grow with the number of requests.
 
     operations: the service's, in the plan's order; first_operation: the number that records have for the first of them.
-    slos: those of the recipe. window_from_ns, window_end_ns: tokens that arrive between them count for the throughput.
-    Both may be set while the run goes, before any block that holds answers from after them; window_end_ns None: it ends
-    with the last answer. in_flight: of a closed loop, how many requests its clients keep going at once; None: an open
-    one, or not known.
+    slos: those of the recipe. window_from_ns, window_end_ns: answers that end and tokens that arrive between them count
+    for the throughput. Both may be set while the run goes, before any block that holds answers from after them;
+    window_end_ns None: it ends with the last answer. in_flight: of a closed loop, how many requests its clients keep
+    going at once; None: an open one, or not known.
     """
 
     def __init__(
@@ -98,8 +98,19 @@ class Tally:
         self._see_instants(requests)
         for figures, part in self._by_operation(requests):
             figures.add(part)
+            self._add_answers(figures, part)
             if part.has_tokens:
                 self._add_tokens(figures, part)
+
+    def _add_answers(self, figures: Figures, part: Columns) -> None:
+        """Successes count for the throughput where they end, as tokens do: what a drain brings is not the rate."""
+        if self.window_from_ns is None:
+            return
+        successes = part.where("outcome", Outcome.OK)
+        if len(successes):
+            within = between(successes, self.window_from_ns, self.window_end_ns)
+            if len(within):
+                figures.add_answers(within)
 
     def _add_tokens(self, figures: Figures, part: Columns) -> None:
         arrivals = token_arrivals(part.block)

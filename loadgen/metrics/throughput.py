@@ -1,8 +1,9 @@
-"""Rates over the measured window. Tokens count where they arrive, so that ramp and drain fall out by themselves."""
+"""Rates over the measured window. Answers and tokens count where they arrive, so that ramp and drain fall out."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.metrics.columns import Columns
 from loadgen.metrics.streaming import Arrivals
 from loadgen.metrics.window import Window
 
@@ -18,3 +19,14 @@ def arrived_between(arrivals: Arrivals, from_ns: int, end_ns: int | None) -> NDA
     if end_ns is not None:
         inside &= arrivals.at_ns < end_ns
     return inside
+
+
+def between(requests: Columns, from_ns: int, end_ns: int | None) -> Columns:
+    """Those that ended at from_ns <= instant < end_ns; themselves where all did. end_ns None: no end."""
+    first, last = requests.ends("done_at_ns")
+    if first >= from_ns and (end_ns is None or last < end_ns):
+        return requests
+    inside = requests["done_at_ns"] >= from_ns
+    if end_ns is not None:
+        inside &= requests["done_at_ns"] < end_ns
+    return requests.pick(np.flatnonzero(inside))

@@ -52,20 +52,10 @@ def throughput(facts: Facts) -> float | None:
     return sum(known) if known else None
 
 
-def delivered(facts: Facts) -> float | None:
-    """Answers per second while the load went on. What a drain still brings counts as answered too, however late; where
-    answers have tokens, those that came within the window tell."""
-    answered, tokens = throughput(facts), token_throughput(facts)
-    n_tokens = facts.summary.get("total_output_tokens")
-    if answered is None or tokens is None or not is_known(n_tokens) or not n_tokens:
-        return answered
-    return min(answered, tokens * facts.n_succeeded / n_tokens)
-
-
 def throughput_under_load(sweep: Sweep) -> Callable[[Facts], float | None]:
     """Of the service whose load rises."""
-    service, read = sweep.load_service, delivered if sweep.is_offered_rate else throughput
-    return (lambda facts: read(facts.part(service))) if service else read
+    service = sweep.load_service
+    return (lambda facts: throughput(facts.part(service))) if service else throughput
 
 
 def token_throughput(facts: Facts) -> float | None:

@@ -105,6 +105,8 @@ def test_bounds_of_several_services_are_one_family() -> None:
     operations = [Op("get", False, name) for name in ("a", "b")]
     slos = {"a": [parse_slo("success_ratio >= 99 %")], "b": [parse_slo("request_throughput >= 48 /s")] * 19}
     tallies = Tallies(operations, slos)
+    for job in range(len(operations)):
+        tallies.set_window(job, *WINDOW)
     planned = (np.sort(np.random.default_rng(480).random(480)) * 10 * S).astype(np.int64)
     block = answers(np.repeat(planned, 2), np.full(960, 20 * MS))
     block.records["operation"] = np.arange(960) % 2

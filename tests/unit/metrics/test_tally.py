@@ -5,10 +5,11 @@ import math
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_records import MS, Made, Op, S, block_of, requests, streamed
+from made_records import MS, Made, Op, S, answers, block_of, requests, streamed
 
 from loadgen.metrics import KnownFacts, Tally
 from loadgen.metrics.series import BIN_NS, MAX_BINS
@@ -269,3 +270,20 @@ def test_an_absurd_instant_makes_no_absurd_array() -> None:
     series = tally_of([Made(done=10**18)]).series
     assert len(series) == MAX_BINS
     assert series.n_ok[-1] == 1
+
+
+def test_the_answers_of_a_drain_are_no_throughput_and_late_ones_of_the_warm_up_are() -> None:
+    """A service asked for 100 a second does 50: the window has those that ended in it, whenever they were planned."""
+    planned = np.arange(0, 1200) * 10 * MS  # 2 s of warm-up, 10 s of window
+    done = np.arange(1, 1201) * 20 * MS
+    block = answers(planned, done - planned)
+    block.records["phase"][planned < 2 * S] = Phase.WARMUP
+    tally = Tally([Op("get", False)], [parse_slo("max_e2e < 4 s")], 12 * S)
+    tally.window_from_ns = 2 * S
+    tally.add(block)
+    summary = tally.summary(KnownFacts([(2 * S, 12 * S)]))
+    assert summary["requests"]["succeeded"] == 1000
+    assert summary["request_throughput_per_s"] == 50
+    assert (
+        summary["goodput_per_s"] == np.count_nonzero((done >= 2 * S) & (done < 12 * S) & (done - planned < 4 * S)) / 10
+    )

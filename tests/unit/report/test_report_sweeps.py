@@ -135,7 +135,7 @@ def test_an_open_loop_is_saturated_where_it_falls_behind_what_is_offered(tmp_pat
     saturated, why = saturation(sweep, sweep.lines[0])
     assert sweep.is_offered_rate
     assert not saturated
-    assert why == "of 100 requests/s offered it answered 98.7 per second"
+    assert why == "of 100 requests/s offered it answered 98.2 per second"
 
 
 def test_a_grid_has_one_line_for_each_value_of_its_other_axes(tmp_path) -> None:
