@@ -91,6 +91,6 @@ def _listed(ids: Sequence[str]) -> list[str]:
 def share_of(text: str) -> float:
     """`3 %`, `3%` or `3` as 0.03. Raises RecipeError."""
     match = _PERCENT.fullmatch(text.strip())
-    if match is None or not 0 <= float(match[1]) <= 100:
+    if match is None:
         raise RecipeError(f"--threshold: must be a share in percent, such as 3 %, got {text!r}")
     return float(match[1]) / 100

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from loadgen.metrics.columns import Columns
 from loadgen.metrics.latency import per_request_ns
 from loadgen.metrics.slo import meets_every
+from loadgen.metrics.streaming import token_arrivals
+from loadgen.metrics.throughput import arrived_between, between
 from loadgen.recipe.slo import parse_slo
 from loadgen.records import Outcome, Phase
 from loadgen.report.facts import Facts
@@ -80,8 +82,8 @@ class Counted:
 class Requests:
     """Requests of one kind: of a service's operation, or of all its operations. All arrays: shape (N_BLOCKS,).
 
-    answers, good, tokens: each answer, and its tokens, spread evenly over the time that it took: what was *worked* in
-    each block. Counted where they end they would come in the waves in which the clients send.
+    answers, good: answers that ended in the window, each spread evenly over the time that it took; tokens the same. This
+    is what was *worked* in each block: counted where they end, they would come in the waves in which clients send.
     """
 
     def __init__(self, window: "Window") -> None:
@@ -90,13 +92,21 @@ class Requests:
         self.n_succeeded = np.zeros(N_BLOCKS)
         self.answers = np.zeros(N_BLOCKS)
         self.good = np.zeros(N_BLOCKS)
-        self.tokens = np.zeros(N_BLOCKS)
+        self._worked_tokens = np.zeros(N_BLOCKS)
+        self._n_arrived = 0.0
         self.metrics: dict[str, Counted] = {}
+
+    @property
+    def tokens(self) -> F:
+        """As many in all as arrived in the window."""
+        worked = float(self._worked_tokens.sum())
+        return self._worked_tokens * (self._n_arrived / worked if worked else 0.0)
 
     def add(self, requests: Columns) -> None:
         """requests: of any phase."""
         if requests.has_tokens:
             self._add_tokens(requests)
+        self._add_answers(requests.where("outcome", Outcome.OK))
         measured = requests.where("phase", Phase.MEASURE)
         blocks = self._window.blocks_of(measured["planned_at_ns"])
         is_finished = measured["outcome"] != Outcome.CANCELLED
@@ -104,20 +114,27 @@ class Requests:
         self.n_finished += np.bincount(blocks[is_finished], minlength=N_BLOCKS)
         self.n_succeeded += np.bincount(blocks[is_success], minlength=N_BLOCKS)
         if is_success.any():
-            self._add_successes(measured.pick(np.flatnonzero(is_success)), blocks[is_success])
+            self._add_times(measured.pick(np.flatnonzero(is_success)), blocks[is_success])
 
     def _add_tokens(self, requests: Columns) -> None:
-        """Of all requests, whatever became of them, as far as they lie in the window."""
-        came = np.flatnonzero(requests["last_token_at_ns"] >= 0)
-        some = requests.pick(came)
+        """Of all requests, whatever became of them."""
+        some = requests.pick(np.flatnonzero(requests["last_token_at_ns"] >= 0))
         n_tokens = np.where(some["output_tokens"] > 0, some["output_tokens"], some["n_events"])
-        self.tokens += self._window.spread(some["planned_at_ns"], some["last_token_at_ns"], n_tokens)[:N_BLOCKS]
+        worked = self._window.spread(some["sent_at_ns"], some["last_token_at_ns"], n_tokens)
+        self._worked_tokens += worked[N_BLOCKS:]
+        arrivals = token_arrivals(some.block)
+        inside = arrived_between(arrivals, self._window.from_ns, self._window.to_ns + 1)
+        self._n_arrived += arrivals.n_tokens_of(inside)
 
-    def _add_successes(self, successes: Columns, blocks: NDArray[np.int64]) -> None:
-        is_good = meets_every(successes, self._window.slos)
-        begins, ends = successes["planned_at_ns"], np.maximum(successes["done_at_ns"], successes["planned_at_ns"])
+    def _add_answers(self, successes: Columns) -> None:
+        within = between(successes, self._window.from_ns, self._window.to_ns + 1) if len(successes) else successes
+        if not len(within):
+            return
+        begins, ends = within["sent_at_ns"], within["done_at_ns"]
         self.answers += _folded(self._window.spread(begins, ends, np.ones(len(begins))))
-        self.good += _folded(self._window.spread(begins, ends, is_good))
+        self.good += _folded(self._window.spread(begins, ends, meets_every(within, self._window.slos)))
+
+    def _add_times(self, successes: Columns, blocks: NDArray[np.int64]) -> None:
         for name in ("ttft", "tpot", "e2e") if successes.has_tokens else ("e2e",):
             values_ns = per_request_ns(name, successes)
             self._add_metric(name, blocks[values_ns >= 0], values_ns[values_ns >= 0])
@@ -150,16 +167,16 @@ class Window:
         return np.asarray((at_ns - self.from_ns) * (N_BLOCKS / max(self.to_ns - self.from_ns, 1)), np.float64)
 
     def spread(self, begin_ns: NDArray[np.int64], end_ns: NDArray[np.int64], weights: NDArray[Any]) -> F:
-        """Each weight spread evenly from begin to end: what falls into each block of the window and of as much again.
+        """Each weight spread evenly from begin to end: what falls into each block of as much time before the window,
+        and then of the window itself.
 
-        What lies before the window is left out, what lies later is in the last block. Shape (2 * N_BLOCKS,).
+        What began even earlier begins there; what lies behind the window is left out. Shape (2 * N_BLOCKS,).
         """
-        begins = self._places(begin_ns)
-        ends = np.maximum(self._places(end_ns), begins + 1e-6)
+        begins = np.maximum(self._places(begin_ns) + N_BLOCKS, 0.0)
+        ends = np.maximum(self._places(end_ns) + N_BLOCKS, begins + 1e-6)
         slopes = weights / (ends - begins)
-        edges = np.arange(2 * N_BLOCKS)
-        reached = _risen(begins, slopes, edges) - _risen(ends, slopes, edges)
-        return np.diff(np.append(reached, float(np.sum(weights))))
+        edges = np.arange(2 * N_BLOCKS + 1)
+        return np.diff(_risen(begins, slopes, edges) - _risen(ends, slopes, edges))
 
 
 def _risen(begins: F, slopes: F, edges: NDArray[np.int64]) -> F:
@@ -171,7 +188,7 @@ def _risen(begins: F, slopes: F, edges: NDArray[np.int64]) -> F:
 
 
 def _folded(twice: F) -> F:
-    """What lies behind the window's end is put at its begin: there the answers lack that began before it."""
+    """What lies before the window is put at its end: there the answers lack that end behind it."""
     folded: F = twice[:N_BLOCKS] + twice[N_BLOCKS:]
     return folded
 

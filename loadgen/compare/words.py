@@ -16,6 +16,8 @@ HEADLINE = ("p99", "p95", "p90", "p50", "mean")
 HEADLINE_METRICS = ("success_ratio", "ttft", "e2e", "itl", "tpot", "request_throughput", "output_throughput", "goodput")
 
 RATE = "request_throughput"
+MOST_THE_SAME = 0.05
+"""What differs by more is not called the same, however wide the threshold."""
 
 Row = tuple[str, ...]
 Told = tuple[Point, Difference]
@@ -198,10 +200,10 @@ def _throughput(comparison: Comparison, chosen: Sequence[Told]) -> str:
 
 def _rate_text(one: Difference, threshold: float) -> str:
     change = one.change or 0.0
-    if one.is_real and one.word(threshold) is not Word.SMALL:
-        return f"{amount(one, abs(change))} {'higher' if change > 0 else 'lower'}"
     if one.low is not None and one.high is not None:
         within = max(math.ceil(100 * max(abs(one.low), abs(one.high)) - 1e-9), 1)
-        if within <= max(1.0, math.ceil(100 * threshold)):
+        if within <= max(1, math.ceil(100 * min(threshold, MOST_THE_SAME))):
             return f"the same within {within} %"
+    if one.is_real:
+        return f"{amount(one, abs(change))} {'higher' if change > 0 else 'lower'}"
     return f"not told apart ({range_text(one, signed=True)})"

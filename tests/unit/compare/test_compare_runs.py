@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -85,6 +86,8 @@ def test_threshold_makes_a_real_difference_small(made: Callable[..., Bundle], ba
     comparison = compare([base], [made(ttft_ms=113.0)], threshold=0.5)
     assert word(comparison, "p50_ttft") is Word.SMALL
     assert sentence(comparison).startswith("B and A differ by less than 50 %")
+    within = re.search(r"Throughput the same within (\d+) %", sentence(comparison))
+    assert within is None or int(within[1]) <= 5
     assert not comparison.regressions
 
 
