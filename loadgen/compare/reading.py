@@ -83,7 +83,7 @@ class Requests:
     """Requests of one kind: of a service's operation, or of all its operations. All arrays: shape (N_BLOCKS,).
 
     answers, good: answers that ended in the window, each spread evenly over the time that it took; tokens the same.
-    This is what was *worked* in each block: counted where they end, they would come in the waves in which clients send.
+    This is what was *worked* in each block: counted where they end, they would come in the waves of the clients.
     """
 
     def __init__(self, window: "Window") -> None:
