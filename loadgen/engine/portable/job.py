@@ -1,6 +1,7 @@
 """One job of a run on the portable engine: its closed or open loop, and what it knows of its window."""
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -63,6 +64,7 @@ class PortableJob:
         self._live, self._now_ns = live, now_ns
         self._is_over = False  # whatever becomes of other jobs
         self._pipeline = plan.pipeline if plan.wire is Wire.REDIS else 1
+        self._upcoming: Due | None = None  # open loop: the next arrival; None: no more will come
         self._n_carriers = 0  # open loop: connections in use
         self._watching: asyncio.TimerHandle | None = None
         self._renewed_at_ns = now_ns()
@@ -75,6 +77,7 @@ class PortableJob:
             await (self._open_loop() if self.plan.open_loop else self._closed_loop())
             self._is_over = True
         finally:
+            self._arrive(n_most=sys.maxsize)  # a slow host may be behind with them
             while self.waiting:
                 self._drop_waiting(Verdict(Outcome.CANCELLED))
 
@@ -121,24 +124,23 @@ class PortableJob:
 
     async def _open_loop(self) -> None:
         async with asyncio.TaskGroup() as group:
-            due = self.course.next_due(0)
-            while due is not None:
-                await self._until(due.planned_at_ns)
-                if self.course.is_after_window(due.planned_at_ns):
+            self._upcoming = self.course.next_due(0)
+            while self._upcoming is not None:
+                await self._until(self._upcoming.planned_at_ns)
+                if self.course.is_after_window(self._upcoming.planned_at_ns):
+                    self._upcoming = None
                     break
-                due = self._arrive(due)
+                self._arrive(len(self.waiting) + ARRIVALS_AT_ONCE * self._pipeline)
                 self._begin_waiting(group)
-                if due is not None and due.planned_at_ns <= self._now_ns():
+                if self._upcoming is not None and self._upcoming.planned_at_ns <= self._now_ns():
                     await asyncio.sleep(0)
 
-    def _arrive(self, due: Due) -> Due | None:
-        """Put what is due by now among those that wait; return the first that is not, or None: no more will come."""
-        now_ns, n_most = self._now_ns(), len(self.waiting) + ARRIVALS_AT_ONCE * self._pipeline
-        next_due: Due | None = due
-        while next_due is not None and next_due.planned_at_ns <= now_ns and len(self.waiting) < n_most:
-            self.waiting.append(next_due)
-            next_due = self.course.next_due(0)
-        return next_due
+    def _arrive(self, n_most: int) -> None:
+        """Put what is due by now among those that wait, until they are so many."""
+        now_ns = self._now_ns()
+        while self._upcoming is not None and self._upcoming.planned_at_ns <= now_ns and len(self.waiting) < n_most:
+            self.waiting.append(self._upcoming)
+            self._upcoming = self.course.next_due(0)
 
     def _begin_waiting(self, group: asyncio.TaskGroup) -> None:
         """Those that wait take what connections are free."""
