@@ -13,7 +13,7 @@ HAS_COMPILER := $(shell [ "$$(uname)" = Linux ] && command -v $${CC:-cc} >/dev/n
 LOADGEN_NATIVE := $(if $(HAS_COMPILER),required,optional)
 FUZZ_SECONDS ?= 60
 # tests wait for servers more than they compute; a file's tests share its servers and stay together
-SIDE_BY_SIDE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
+SIDE_BY_SIDE := -n $(shell getconf _NPROCESSORS_ONLN) --dist loadfile
 # each a server of servers/, and a recipe of its name: NAME.yaml or NAME_sweep.yaml
 DEMOS := redis postgresql minio chroma ollama vllm
 # what a demo's recipe needs beside the address: MinIO starts with keys of its own

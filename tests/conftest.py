@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from servers import SERVERS
 from servers.process import Server, free_port
+
+settings.register_profile("any host", deadline=None)  # a busy one is slow, and no test asserts a time
+settings.load_profile("any host")
 
 Thing = TypeVar("Thing")
 
