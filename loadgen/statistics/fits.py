@@ -161,10 +161,15 @@ def usl(loads: ArrayLike, throughput: ArrayLike) -> tuple[Usl | None, str]:
     if not (x > 0).any() or (n <= 0).any():
         return None, "there is no throughput to fit" if (n > 0).all() else "a load is not above 0"
     fits = [_fitted(n, x, start) for start in _starts(n, x)]
-    left, (lambda_, sigma, kappa) = min(fits, key=lambda one: one[0])
+    left, (lambda_, *costs) = min(fits, key=lambda one: one[0])
+    sigma, kappa = (0.0 if cost < _NO_COST else cost for cost in costs)
     spread = float(((x - x.mean()) ** 2).sum())
     r2 = 1.0 - left / spread if spread > 0 else 1.0
     return Usl(lambda_, sigma, kappa, _peak(sigma, kappa, float(n.max())), r2), ""
+
+
+_NO_COST = 1e-9
+"""Less is what the fit's arithmetic leaves of a bound of nought."""
 
 
 def _starts(n: F, x: F) -> Iterator[tuple[float, float, float]]:
