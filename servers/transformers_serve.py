@@ -21,6 +21,7 @@ def start(port: int, folder: Path) -> Server:
     command: list[str | Path] = [
         *(here / "bin" / "transformers", "serve", "--host", "127.0.0.1", "--port", str(port)),
         "--continuous-batching",  # without it one request is served at a time
+        *("--cb-max-memory-percent", "0.05"),  # its cache would take nine tenths of all memory that is free
     ]
     hub = folder / "hub"
     hub.mkdir(parents=True)  # it lists the models that were downloaded before, and there must be a folder to list
