@@ -18,7 +18,7 @@ from core.keys cimport KeyState
 from core.pauses cimport Pause
 from core.payload cimport FIRST_VERSION, MAX_VALUES, SLOT_BYTES, TAG_BYTES, Payload, Slot
 from core.record cimport ERROR_BYTES, Record
-from core.ring cimport ring_take
+from core.ring cimport ring_length, ring_take
 from core.state cimport CLOSED, NOBODY, READ_BYTES, UNKNOWN, Connection, Queued, Settings, Window
 from core.state cimport Loop as LoopState
 from core.turn cimport loop_close, loop_open, loop_run
@@ -380,6 +380,11 @@ cdef class Loop:
         if self.loop.keys.states == NULL:
             return None
         return PyMemoryView_FromMemory(<char*>self.loop.keys.states, self.loop.keys.n * sizeof(KeyState), PyBUF_READ).tobytes()
+
+    @property
+    def backlog_ratio(self) -> float:
+        """Of all blocks that there may be, those that are full and wait to be written."""
+        return ring_length(&self.loop.blocks.full) / <double>MAX_BLOCKS
 
     def take_full(self) -> int:
         """The number of a block that is full, or -1."""

@@ -126,7 +126,8 @@ class Strain:
     elapsed_s: how long was looked at. host_cpu_ratio: of the CPUs that it may run on, used by anyone. steal_ratio: of
     them, taken by other guests of the hypervisor. starved_ratio: share of the time in which a loop's thread was ready
     to run and had no CPU. cpu_limit: CPUs that it may use at once. loop_lags_ns: how late the loop got to what came,
-    looked at now and then, shape (n,); only where no kernel stamp says it.
+    looked at now and then, shape (n,); only where no kernel stamp says it. backlog_ratio: of the room for records that
+    wait for the disk, the most that was taken.
     """
 
     elapsed_s: float
@@ -135,6 +136,7 @@ class Strain:
     starved_ratio: float | None = None
     cpu_limit: float | None = None
     loop_lags_ns: NDArray[np.int64] | None = None
+    backlog_ratio: float | None = None
 
 
 @dataclass

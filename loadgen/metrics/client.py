@@ -51,6 +51,9 @@ STEAL = (0.05, 0.25)
 LOST = (0.0, 0.001)
 """Of the records: any loss leaves the figures of a part of the load, from a thousandth on the p99.9 is not known."""
 
+BACKLOG = 0.75
+"""Of the room for records that wait for the disk: not much more, and records are lost."""
+
 HOST_FULL = 0.90
 SHORTEST_S = 0.5
 """Shares of less time than this say nothing: CPU time comes in ticks of 10 ms."""
@@ -103,6 +106,7 @@ def client_of(tallies: "Sequence[Tally]", facts: RunFacts, ceiling: Mapping[str,
         "stamp": facts.stamp,
         "n_clock_steps": facts.n_clock_steps,
         "n_lost_records": facts.n_lost_records,
+        "backlog_ratio": strain and strain.backlog_ratio,
         "ceiling": None if ceiling is None else dict(ceiling),
     }
 
@@ -242,6 +246,11 @@ def _of_records(tallies: "Sequence[Tally]", facts: RunFacts) -> Iterator[Reason]
         n = sum(figures.n_planned for tally in tallies for figures in tally.figures) + facts.n_lost_records
         text = f"{facts.n_lost_records:,} requests are in no figure: the disk was too slow or full for their records"
         yield from _judged(facts.n_lost_records / n, LOST, text)
+    elif facts.strain is not None and (backlog := facts.strain.backlog_ratio or 0.0) > BACKLOG:
+        yield Reason(
+            SUSPECT,
+            f"records waited for the disk in {_percent(backlog)} of the room there is: it is hardly fast enough",
+        )
     if facts.n_clock_steps and facts.stamp == "kernel":
         yield Reason(SUSPECT, f"the wall clock was set {facts.n_clock_steps} times: arrivals around it may be off")
 

@@ -24,7 +24,8 @@ class FindingLike(Protocol):
 class StrainLike(Protocol):
     """What the host was like for the load generator; the engine's Strain has these. None: the system does not say.
 
-    loop_lags_ns: how late the loop got to what came, shape (n,); only where no kernel stamp says it.
+    loop_lags_ns: how late the loop got to what came, shape (n,); only where no kernel stamp says it. backlog_ratio: of
+    the room for records that wait for the disk, the most that was taken.
     """
 
     @property
@@ -39,6 +40,8 @@ class StrainLike(Protocol):
     def cpu_limit(self) -> float | None: ...
     @property
     def loop_lags_ns(self) -> NDArray[np.int64] | None: ...
+    @property
+    def backlog_ratio(self) -> float | None: ...
 
 
 class RunFacts(Protocol):

@@ -9,6 +9,7 @@ import os
 import resource
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class _Run:
         self.error: str | None = None
         self.origin_ns = 0
         self.n_unwritten = 0
+        self.backlog_ratio = 0.0  # the most that was seen to wait for the disk
         self.busy = BusyShare(sum(len(job.loops) for job in self.jobs))
 
     def open(self) -> None:
@@ -82,7 +84,8 @@ class _Run:
         self.pump()
         self.live.n_waiting = 0
         ending = self._ending(started_at_unix_ns, _cpu_s() - cpu_from_s)
-        ending.strain = strain.ended([wait_ns for job in self.jobs for wait_ns in job.cpu_waits_ns])
+        seen = strain.ended([wait_ns for job in self.jobs for wait_ns in job.cpu_waits_ns])
+        ending.strain = replace(seen, backlog_ratio=self.backlog_ratio)
         return ending
 
     def pump(self) -> int:
@@ -115,6 +118,7 @@ class _Run:
     def _empty(self, loop: _native.Loop) -> int:
         """Write the loop's full blocks and give them back. Returns how many there were."""
         n_blocks = 0
+        self.backlog_ratio = max(loop.backlog_ratio, self.backlog_ratio)
         while (number := loop.take_full()) >= 0:
             records, gaps_ns = loop.block(number)
             self.sink.hide(np.frombuffer(records, RECORD_DTYPE))
@@ -122,6 +126,7 @@ class _Run:
             self._show_block(np.frombuffer(records, RECORD_DTYPE), np.frombuffer(gaps_ns, np.int64), n_written)
             del records, gaps_ns
             loop.give_back(number)
+            self.backlog_ratio = max(loop.backlog_ratio, self.backlog_ratio)
             n_blocks += 1
             self._feed()  # a loop that takes a million draws a second does not wait for the disk
         return n_blocks

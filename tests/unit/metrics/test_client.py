@@ -243,6 +243,12 @@ def test_a_ceiling_of_streams_says_nothing_of_plain_requests() -> None:
     assert (found["verdict"], found["ceiling"]) == (TRUSTED, None)
 
 
+def test_a_disk_that_is_hardly_fast_enough_is_suspect_before_anything_is_lost() -> None:
+    reason = only_reason(client(facts_of(strained(backlog_ratio=0.9))), SUSPECT)
+    assert "records waited for the disk in 90 % of the room there is" in reason
+    assert client(facts_of(strained(backlog_ratio=0.5)))["verdict"] == TRUSTED
+
+
 @pytest.mark.parametrize(("n_lost", "verdict"), [(1, SUSPECT), (1000, BOUND)])
 def test_lost_records_leave_the_figures_of_a_part(n_lost: int, verdict: str) -> None:
     tallies = tallies_of(chats(2000, outcome=Outcome.OK))
