@@ -353,13 +353,11 @@ cdef class Loop:
 
     def n_waiting(self, int64_t now_ns) -> int:
         """Open loop: arrivals that are due and have no connection yet."""
-        cdef int64_t at = atomic_load(&self.loop.dues.n_taken), end = self.loop.dues.n_put, n = 0
-        if not self.loop.settings.open_loop:
-            return 0
+        cdef int64_t first = atomic_load(&self.loop.dues.n_taken), at = first
+        cdef int64_t end = self.loop.dues.n_put if self.loop.settings.open_loop else first
         while at < end and self.loop.dues.dues[at & (DUE_PLACES - 1)].when_ns <= now_ns:
             at += 1
-            n += 1
-        return n
+        return at - first
 
     @property
     def counters(self) -> dict:

@@ -369,30 +369,27 @@ def reply_ns(bytes reply, kind, int n_rounds, framing="sse"):
     cdef const uint8_t* at
     cdef const uint8_t* end = <const uint8_t*> reply + len(reply)
     cdef size_t n_used
-    cdef int n_left = n_rounds
-    cdef int code
+    cdef int code, i
     cdef int64_t before_ns = _now_ns()
-    while n_left:
+    for i in range(n_rounds):
         any_reset(&parser, number, option)
         at = reply
         code = WIRE_BODY
         while code > WIRE_MORE and code != WIRE_DONE:
             code = any_feed(&parser, number, at, end - at, &n_used, &body)
             at += n_used
-        n_left -= 1
     return (_now_ns() - before_ns) / <double> n_rounds
 
 
 def crc32c_ns(bytes text, int n_rounds):
     """The same of a checksum."""
     cdef uint32_t crc = 0
-    cdef int n_left = n_rounds
+    cdef int i
     cdef const uint8_t* at = text
     cdef size_t n_bytes = len(text)
     cdef int64_t before_ns = _now_ns()
-    while n_left:
+    for i in range(n_rounds):
         crc = crc32c_feed(crc, at, n_bytes)
-        n_left -= 1
     return (_now_ns() - before_ns) / <double> n_rounds
 
 

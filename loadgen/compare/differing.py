@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from loadgen.recipe.source import at
+from loadgen.recipe.yaml_tree import Place
 from loadgen.report.facts import Facts
 from loadgen.report.points import NOT_AXES
 from loadgen.report.words import without_secrets
 
 SHOWN_CHARS = 12
 
-Place = tuple[str | int, ...]
 Places = Mapping[str, Place]
 """Words, and where in run.json they stand."""
 
@@ -78,29 +79,20 @@ def _around(
     a: Mapping[str, Any], b: Mapping[str, Any], places: Mapping[str, tuple[str | int, ...]]
 ) -> Iterator[Differing]:
     for words, place in _per_service(a, b, places):
-        first, second = _at(a, place), _at(b, place)
+        first, second = at(a, place), at(b, place)
         if first != second:
             yield Differing(words, shown(first), shown(second))
 
 
 def _per_service(a: Mapping[str, Any], b: Mapping[str, Any], places: Places) -> Iterator[tuple[str, Place]]:
     """The places; of several services what is said of the service for each of them."""
-    several = [names for run in (a, b) if isinstance(names := _at(run, ("service", "services")), Mapping)]
+    several = [names for run in (a, b) if isinstance(names := at(run, ("service", "services")), Mapping)]
     for words, place in places.items():
         if place[0] != "service" or not several:
             yield words, place
             continue
         for name in dict.fromkeys(name for names in several for name in names):
             yield f"{name}: {words}", ("service", "services", name, *place[1:])
-
-
-def _at(tree: Any, place: Place) -> Any:
-    for part in place:
-        try:
-            tree = tree[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return tree
 
 
 def _settings(a: Facts, b: Facts) -> Iterator[Differing]:
