@@ -145,7 +145,7 @@ def _ideal(axis: "Axes", sweep: Sweep, read: Read) -> None:
     if loads[0] <= 0 or len(known) < 2 or (sweep.is_offered_rate and read is not throughput):
         return
     each = 1.0 if sweep.is_offered_rate else known[0][1] / known[0][0].load
-    name = "all that is offered" if sweep.is_offered_rate else "if throughput grew with the load"
+    name = "all that is offered" if sweep.is_offered_rate else "if it grew with the load"
     axis.plot(
         loads,
         [load * each for load in loads],
