@@ -1,6 +1,6 @@
 """The highest load that holds the promises: which load is tried next, and when a trial has shown enough."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any, NamedTuple
 
 from loadgen.bundle import Bundle
@@ -15,7 +15,7 @@ from loadgen.recipe import Recipe
 from loadgen.recipe.slo import Slo
 from loadgen.report.facts import facts_of
 from loadgen.report.searched import trial_of
-from loadgen.statistics.bracket import Span, Trial, next_load
+from loadgen.statistics.bracket import Span, Trial, bracket_of, next_load
 from loadgen.units import NS_PER_S
 
 LOOK_EVERY_NS = NS_PER_S // 2
@@ -42,6 +42,13 @@ def probes(recipe: Recipe) -> Generator[tuple[dict[str, Any], Recipe], Bundle, N
         axes, point = recipe.point_at(load)
         bundle = yield axes, point
         trials.append(trial_of(facts_of(bundle), load))
+
+
+def found_a_load(recipe: Recipe, bundles: Iterable[Bundle]) -> bool:
+    """Whether some load of a search that is over holds the promises, as its report says."""
+    assert recipe.search is not None
+    loads = [(bundle, bundle.run["sweep"]["axes"][recipe.search.field]) for bundle in bundles]
+    return bracket_of([trial_of(facts_of(bundle), load) for bundle, load in loads]).low is not None
 
 
 def described(recipe: Recipe) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from loadgen.errors import LoadgenError, TargetError
 from loadgen.recipe import Recipe, load_recipe, recipe_from_dict
 from loadgen.report import write_report, write_sweep_report
 from loadgen.run import Measured, Place, Watch, error_of, run_once
-from loadgen.search import Looks, described, probes
+from loadgen.search import Looks, described, found_a_load, probes
 
 INTERRUPTED = 130
 
@@ -37,11 +37,16 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """As the command line ends: 0 unless SLOs failed (of several points: all broke one), or something else did."""
+        """As the command line ends: 0 unless SLOs failed, or something else did.
+
+        Of several points one must hold them all; of a search, the load that it found.
+        """
         if self.interrupted:
             return INTERRUPTED
         if self.error is not None:
             return self.error.exit_code
+        if self.recipe.search is not None:
+            return 0 if found_a_load(self.recipe, self.bundles) else 1
         return 0 if any(holds_slos(bundle) for bundle in self.bundles) else 1
 
 

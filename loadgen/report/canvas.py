@@ -21,6 +21,9 @@ INK, GREY, PALE = "#1a1a1a", "#5f5f5f", "#e3e3e3"
 
 WIDTH_PX, HEIGHT_PX, DPI = 1000, 560, 100
 
+COMPRESS_LEVEL = 1
+"""Of 9. PNG's usual 6 takes nearly three times as long, for an eighth fewer bytes."""
+
 TITLE_CHARS = 78
 """Of the title's size, on one line."""
 
@@ -176,7 +179,7 @@ def legend_rows(labels: Sequence[str]) -> int:
 def save(figure: "Figure", path: Path) -> Path:
     """Written without date or version, so that the same figures give the same file."""
     figure.align_ylabels()
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    figure.savefig(path, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": COMPRESS_LEVEL})
     return path
 
 

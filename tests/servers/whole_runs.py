@@ -1,6 +1,7 @@
 """Whole runs as a person starts them, and what they leave behind."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -84,7 +85,14 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def n_answered(folder: Path) -> int:
-    """How many requests of the run that goes on have ended."""
+def n_answered(folder: Path, outcome: str = "") -> int:
+    """How many requests of the run that goes on have ended: all, or those with that outcome."""
     files = list((folder / "results").glob("BM-*/requests.jsonl"))
-    return files[0].read_bytes().count(b"\n") if files else 0
+    each = f'"outcome":"{outcome}"'.encode() if outcome else b"\n"
+    return files[0].read_bytes().count(each) if files else 0
+
+
+def interrupt(running: "subprocess.Popen[bytes]") -> None:
+    """As Ctrl-C does; what was measured is kept, and checked."""
+    running.send_signal(signal.SIGINT)
+    assert running.wait() == 130
