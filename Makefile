@@ -14,6 +14,9 @@ LOADGEN_NATIVE := $(if $(HAS_COMPILER),required,optional)
 FUZZ_SECONDS ?= 60
 # tests wait for servers more than they compute; a file's tests share its servers and stay together
 SIDE_BY_SIDE := -n $(shell getconf _NPROCESSORS_ONLN) --dist loadfile
+INSTALL_SERVERS = $(PYTHON_RUN) -m servers install
+# the tests of a server that cannot be had are skipped, but where all are required
+ENOUGH_WITHOUT = [ "$$LOADGEN_REQUIRE" != all ]
 # each a server of servers/, and a recipe of its name: NAME.yaml or NAME_sweep.yaml
 DEMOS := redis postgresql minio chroma ollama vllm
 # what a demo's recipe needs beside the address: MinIO starts with keys of its own
@@ -24,7 +27,7 @@ LIMITS_BROKEN := [ $$? -eq 1 ]
 # before what compiles; not empty only where make/venv.sh had to fetch Python.h
 CPATH_IF_ANY = $(addprefix CPATH=,$(shell cat .venv/cpath 2>/dev/null))
 
-.PHONY: run build test test-servers lint format fuzz bench $(DEMOS:%=demo-%) clean
+.PHONY: run build servers heavy-servers test test-servers lint format fuzz bench $(DEMOS:%=demo-%) clean
 
 run: .venv/built
 	@$(PYTHON_RUN) -m loadgen recipes/quickstart.yaml $(ARGS)
@@ -48,12 +51,16 @@ build: .venv/built
 	@$(PIP) 'loadgen[test,lint]'
 	@touch $@
 
-test: .venv/tools
-	@$(PYTHON_RUN) -m servers install chromium llamacpp nginx redis valkey postgresql seaweedfs rclone qdrant || [ "$$LOADGEN_REQUIRE" != all ]
+servers: .venv/built
+	@$(INSTALL_SERVERS) chromium llamacpp nginx redis valkey postgresql seaweedfs rclone qdrant || $(ENOUGH_WITHOUT)
+
+heavy-servers: .venv/built
+	@$(INSTALL_SERVERS) ollama vllm transformers minio chroma || $(ENOUGH_WITHOUT)
+
+test: .venv/tools servers
 	@$(PYTEST) $(SIDE_BY_SIDE) -m 'not heavy and not packaging' $(ARGS)
 
-test-servers: .venv/tools
-	@$(PYTHON_RUN) -m servers install ollama vllm transformers minio chroma || [ "$$LOADGEN_REQUIRE" != all ]
+test-servers: .venv/tools heavy-servers
 	@$(CPATH_IF_ANY) $(PYTEST) -m 'heavy or packaging' --durations=5 $(ARGS)
 
 lint: .venv/tools
@@ -75,7 +82,7 @@ bench: .venv/built
 	@PYTHONPATH=. $(PYTHON_RUN) bench/run.py $(ARGS)
 
 $(DEMOS:%=demo-%): demo-%: .venv/built
-	@$(PYTHON_RUN) -m servers install $*
+	@$(INSTALL_SERVERS) $*
 	@$(PYTHON_RUN) -m servers run $* -- $(PYTHON_RUN) -m loadgen $(wildcard recipes/$*.yaml recipes/$*_sweep.yaml) \
 	  --set service.url={url} $(SET_$*) $(ARGS) || $(LIMITS_BROKEN)
 

@@ -83,4 +83,4 @@ def native_modules():
 
 # the place of this file, not the caller's: paths above are relative to it
 os.chdir(Path(__file__).resolve().parent)
-setup(ext_modules=native_modules())
+setup(ext_modules=native_modules(), options={"build_ext": {"parallel": os.cpu_count()}})

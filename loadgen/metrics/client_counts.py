@@ -63,24 +63,36 @@ class ClientCounts:
         if int(lags_ns.max(initial=NEVER)) <= LAG_FLOOR_NS:
             self._keep_freed(requests)
             return lags_ns, None
-        planned_ns, sent_ns = requests["planned_at_ns"], requests["sent_at_ns"]
-        freed_ns = self._freed_before(requests)
-        self._keep_freed(requests)
-        own_ns = np.where(freed_ns > sent_ns, NEVER, sent_ns - np.maximum(planned_ns, freed_ns))
         is_late = lags_ns > LAG_FLOOR_NS
-        waited = is_late & (freed_ns > planned_ns) & (freed_ns <= sent_ns)
-        return np.where(is_late, own_ns, lags_ns), waited
+        planned_ns, sent_ns = requests["planned_at_ns"][is_late], requests["sent_at_ns"][is_late]
+        freed_ns = self._freed_before(requests, is_late)
+        self._keep_freed(requests)
+        lags_ns, waited = lags_ns.copy(), is_late
+        lags_ns[is_late] = np.where(freed_ns > sent_ns, NEVER, sent_ns - np.maximum(planned_ns, freed_ns))
+        waited[is_late] = (freed_ns > planned_ns) & (freed_ns <= sent_ns)
+        return lags_ns, waited
 
-    def _freed_before(self, requests: Columns) -> NDArray[np.int64]:
-        """When the connection of each request had become free for it, shape (n,); 0: it was from the start."""
+    def _freed_before(self, requests: Columns, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """When the connection of each chosen request had become free for it, shape (n_chosen,); 0: from the start.
+
+        Only what went over the connections of those that are chosen is looked at: they are mostly few.
+        """
         connections = requests["connection"]
         self._reach(connections)
+        is_of_interest = np.zeros(len(self._freed_at_ns), np.bool_)
+        is_of_interest[connections[chosen & (connections >= 0)]] = True
+        places = np.flatnonzero(is_of_interest[connections] | chosen)
+        freed_ns = self._freed_of(connections[places], _ends_ns(requests)[places])
+        return freed_ns[chosen[places]]
+
+    def _freed_of(self, connections: NDArray[np.int32], ends_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same of every request that these connections carried, in their order."""
         few = len(self._freed_at_ns) < _FEW
         order = np.argsort(connections.astype(np.uint16) if few else connections, kind="stable")
         follows = np.zeros(len(order), np.bool_)
         follows[1:] = (connections[order[1:]] == connections[order[:-1]]) & (connections[order[1:]] >= 0)
         freed_ns = np.where(connections >= 0, self._freed_at_ns[np.maximum(connections, 0)], 0)
-        freed_ns[order[follows]] = _ends_ns(requests)[order[np.flatnonzero(follows) - 1]]
+        freed_ns[order[follows]] = ends_ns[order[np.flatnonzero(follows) - 1]]
         return freed_ns
 
     def _keep_freed(self, requests: Columns) -> None:
