@@ -15,7 +15,7 @@ import pytest
 from servers import SERVERS
 from servers.process import Server, free_port
 from tests.servers.redis_cli import Redis
-from tests.servers.whole_runs import ROOT, Ran, command, loadgen, n_answered, run_recipe, wait_until
+from tests.servers.whole_runs import ROOT, Ran, command, interrupt, loadgen, n_answered, run_recipe, wait_until
 
 PASSWORD = "s3cret of nobody"
 WITHIN_S = 30.0
@@ -255,14 +255,17 @@ def test_a_server_that_goes_and_comes_back_costs_failures_and_not_the_run(
     recipe = {
         "service": {"kind": "redis", "url": server.url},
         "workload": {"keys": 100},
-        "load": {"engine": engine, "concurrency": 2, "duration_s": 4, "give_up_s": 20, "think_time_s": 0.002},
+        "load": {"engine": engine, "concurrency": 2, "duration_s": 250, "give_up_s": 100, "think_time_s": 0.002},
     }
     going = Going(tmp_path, recipe)
     going.wait_for(200)
     kill(server)
+    n_before = n_answered(tmp_path, "ok")
     again = start(int(server.url.rpartition(":")[2]))
+    wait_until(lambda: n_answered(tmp_path, "ok") > n_before + 200 and n_answered(tmp_path, "wrong_answer") > 0)
+    interrupt(going.process)
     ran = going.end()
-    assert ran.exit_code == 0, ran.stderr
+    assert ran.exit_code == 130, ran.stderr
     outcomes = Counter(line["outcome"] for line in ran.lines)
     assert outcomes["reset"] + outcomes["connect_failed"] > 0
     assert outcomes["ok"] > 200
