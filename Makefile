@@ -61,7 +61,7 @@ test: .venv/tools servers
 	@$(PYTEST) $(SIDE_BY_SIDE) -m 'not heavy and not packaging' $(ARGS)
 
 test-servers: .venv/tools heavy-servers
-	@$(CPATH_IF_ANY) $(PYTEST) -m 'heavy or packaging' --durations=5 $(ARGS)
+	@$(CPATH_IF_ANY) $(PYTEST) $(SIDE_BY_SIDE) -m 'heavy or packaging' --durations=5 $(ARGS)
 
 lint: .venv/tools
 	@$(BIN)/ruff check .

@@ -11,7 +11,7 @@ import loadgen
 from raw_stream import Reading, Recorder, read_answer, recording
 from servers.process import Server
 
-N_REQUESTS = 12
+N_REQUESTS = 6
 PROMPTS = [
     "Once upon a time there was a",
     'Say "héllo ✓" and a backslash \\ to 世界.',
