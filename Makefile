@@ -11,6 +11,8 @@ NATIVE_SOURCES := setup.py pyproject.toml $(shell find ext -name '*.pyx' -o -nam
 # with a compiler on Linux the native engine must build; elsewhere the portable one carries the load
 HAS_COMPILER := $(shell [ "$$(uname)" = Linux ] && command -v $${CC:-cc} >/dev/null && echo yes)
 LOADGEN_NATIVE := $(if $(HAS_COMPILER),required,optional)
+# where Python is told to keep no compiled files, each run would spend a third of a second on it
+COMPILE = $(PYTHON_RUN) -m compileall -q loadgen
 FUZZ_SECONDS ?= 60
 # tests wait for servers more than they compute; a file's tests share its servers and stay together
 SIDE_BY_SIDE := -n $(shell getconf _NPROCESSORS_ONLN) --dist loadfile
@@ -42,7 +44,7 @@ build: .venv/built
 .venv/built: .venv/cpath $(NATIVE_SOURCES)
 	@echo "installing loadgen into .venv$(if $(HAS_COMPILER), and building its native engine, : no C compiler here)"
 	@$(CPATH_IF_ANY) PYTHONWARNINGS=ignore LOADGEN_NATIVE=$(LOADGEN_NATIVE) $(PIP) --editable '.[html]'
-	@$(PYTHON_RUN) -m compileall -q loadgen  # a third of a second a run where Python is told to keep no compiled files
+	@$(COMPILE)
 	@touch $@
 
 # loadgen itself is there already: this adds its extras
@@ -79,6 +81,7 @@ fuzz: .venv/tools
 	@$(CPATH_IF_ANY) tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: .venv/built
+	@$(COMPILE)
 	@PYTHONPATH=. $(PYTHON_RUN) bench/run.py $(ARGS)
 
 $(DEMOS:%=demo-%): demo-%: .venv/built
