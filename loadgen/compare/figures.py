@@ -14,7 +14,8 @@ RATES = {
     "output_throughput": "tokens/s",
     "goodput": "good answers/s",
 }
-SUCCESS_RATIO = "success_ratio"
+SHARES = {"success_ratio": "succeeded", "recall": "recall"}
+"""Of all answers, and of the true neighbours that searches could name."""
 
 ALPHA = 0.05
 """A family of figures has a wrongly real one among it in at most so many comparisons."""
@@ -22,7 +23,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of a comparison. statistic: "" of a rate and of the success ratio."""
+    """One line of a comparison. statistic: "" of a rate and of a share."""
 
     metric: str
     statistic: str = ""
@@ -42,7 +43,7 @@ class Figure:
     @property
     def words(self) -> str:
         """p99 TTFT; of one among several, get: p99 TTFT."""
-        words = RATES.get(self.metric) or METRICS.get(self.metric) or "succeeded"
+        words = {**RATES, **METRICS, **SHARES}[self.metric]
         told = f"{self.statistic} {words}" if self.statistic else words
         return f"{self.where}: {told}" if self.where else told
 
@@ -58,7 +59,7 @@ class Figure:
     @property
     def is_share(self) -> bool:
         """Differences are in points, not in percent of the first side's figure."""
-        return self.metric == SUCCESS_RATIO
+        return self.metric in SHARES
 
     @property
     def unit(self) -> str:
@@ -73,12 +74,21 @@ def value_in(summary: Mapping[str, Any], figure: Figure) -> float | None:
     part = (summary.get("by_operation") or {}).get(figure.operation) if figure.operation else summary
     if not isinstance(part, Mapping):
         return None
-    if not figure.is_latency:
-        value = part.get(figure.metric if figure.is_share else f"{figure.metric}_per_s")
-        return float(value) if is_known(value) else None
+    value = _latency_in(part, figure) if figure.is_latency else _other_in(part, figure)
+    return float(value) if is_known(value) else None
+
+
+def _latency_in(part: Mapping[str, Any], figure: Figure) -> Any:
     metric = (part.get("metrics") or {}).get(figure.metric) or {}
-    value = metric.get("mean") if figure.statistic == "mean" else percentile(metric, figure.statistic)
-    return float(value) if is_known(value) and metric.get("n") else None
+    if not metric.get("n"):
+        return None
+    return metric.get("mean") if figure.statistic == "mean" else percentile(metric, figure.statistic)
+
+
+def _other_in(part: Mapping[str, Any], figure: Figure) -> Any:
+    if figure.metric == "recall":
+        return (part.get("recall") or {}).get("mean")
+    return part.get(figure.metric if figure.is_share else f"{figure.metric}_per_s")
 
 
 class Word(StrEnum):
@@ -96,7 +106,7 @@ class Word(StrEnum):
 class Difference:
     """A figure of both sides. ms, per second, or 0-1.
 
-    change: (B - A) / A; of the success ratio B - A. low, high: its 95 % interval, None: no end there. p_value: of "they
+    change: (B - A) / A; of a share B - A. low, high: its 95 % interval, None: no end there. p_value: of "they
     are the same", None: not tested, and `why` says why. p_held: the same, held for the number of figures shown.
     """
 

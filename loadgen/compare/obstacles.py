@@ -62,8 +62,13 @@ def _why(facts: Facts) -> str:
 
 
 def _operations(facts: Facts) -> list[tuple[str, str]]:
+    return list(_neighbours(facts))
+
+
+def _neighbours(facts: Facts) -> dict[tuple[str, str], int]:
+    """Of each service's operations, how many neighbours they ask for; 0: none."""
     listed = (facts.run.get("plan") or {}).get("operations") or ()
-    return list(dict.fromkeys((str(one.get("service") or ""), str(one.get("name"))) for one in listed))
+    return {(str(one.get("service") or ""), str(one.get("name"))): int(one.get("top_k") or 0) for one in listed}
 
 
 def _left_out(a: Facts, b: Facts) -> dict[str, str]:
@@ -71,6 +76,9 @@ def _left_out(a: Facts, b: Facts) -> dict[str, str]:
     if _modes(a) != _modes(b):
         why = "one loop is closed and the other open, and they do not mean the same by it"
         left = dict.fromkeys(OF_THE_LOOP, why)
+    of_a, of_b = _neighbours(a), _neighbours(b)
+    if any(of_a[operation] != of_b[operation] for operation in of_a.keys() & of_b.keys()):
+        left["recall"] = "they ask for different numbers of neighbours"
     if "goodput" not in left and (why := _no_goodput(a, b)):
         left["goodput"] = why
     return left

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from loadgen.compare.figures import METRICS, RATES, STATISTICS, SUCCESS_RATIO, Difference, Figure, value_in
+from loadgen.compare.figures import METRICS, RATES, SHARES, STATISTICS, Difference, Figure, value_in
 from loadgen.compare.reading import Key, Requests, read_requests
 from loadgen.report.facts import Facts, facts_of
 from loadgen.statistics.differences import (
@@ -84,7 +84,7 @@ def _operations(side: Side) -> dict[str, list[str]]:
 def figures_of(kinds: Sequence[Key], left_out: Mapping[str, str]) -> Iterator[Figure]:
     """left_out: metrics that mean something else on the two sides."""
     for service, operation in kinds:
-        for name in (*RATES, SUCCESS_RATIO):
+        for name in (*RATES, *SHARES):
             if name not in left_out:
                 yield Figure(name, "", service, operation)
         for metric in METRICS:
@@ -142,7 +142,7 @@ def _n_of(run: Run, figure: Figure) -> int:
     if figure.is_latency:
         metric = requests.metrics.get(figure.metric)
         return int(metric.counts.sum()) if metric else 0
-    return int(requests.n_finished.sum())
+    return requests.n_searched if figure.metric == "recall" else int(requests.n_finished.sum())
 
 
 def _over_runs(figure: Figure, values: list[list[float]]) -> Difference:
@@ -198,6 +198,8 @@ def _within(a: Run, b: Run, figure: Figure, shown: Shown, n_permutations: int) -
 def _blocks(requests: Requests, figure: Figure) -> Blocks:
     if figure.is_latency:
         return requests.metrics[figure.metric].of_means
+    if figure.metric == "recall":
+        return Blocks(requests.n_found, requests.n_to_find)
     if figure.is_share:
         return Blocks(requests.n_succeeded, requests.n_finished)
     worked = {"request_throughput": requests.answers, "output_throughput": requests.tokens}

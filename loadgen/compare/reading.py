@@ -13,7 +13,7 @@ from loadgen.metrics.slo import meets_every
 from loadgen.metrics.streaming import token_arrivals
 from loadgen.metrics.throughput import arrived_between, between
 from loadgen.recipe.slo import parse_slo
-from loadgen.records import Outcome, Phase
+from loadgen.records import NEVER, Outcome, Phase
 from loadgen.report.facts import Facts
 from loadgen.statistics.differences import Blocks, Values
 from loadgen.units import NS_PER_MS, NS_PER_S
@@ -84,6 +84,7 @@ class Requests:
 
     answers, good: answers that ended in the window, each spread evenly over the time that it took; tokens the same.
     This is what was *worked* in each block: counted where they end, they would come in the waves of the clients.
+    n_found, n_to_find: true neighbours that the answers named, out of how many; n_searched: how many such answers.
     """
 
     def __init__(self, window: "Window") -> None:
@@ -92,6 +93,9 @@ class Requests:
         self.n_succeeded = np.zeros(N_BLOCKS)
         self.answers = np.zeros(N_BLOCKS)
         self.good = np.zeros(N_BLOCKS)
+        self.n_found = np.zeros(N_BLOCKS)
+        self.n_to_find = np.zeros(N_BLOCKS)
+        self.n_searched = 0
         self._worked_tokens = np.zeros(N_BLOCKS)
         self._n_arrived = 0.0
         self.metrics: dict[str, Counted] = {}
@@ -102,8 +106,8 @@ class Requests:
         worked = float(self._worked_tokens.sum())
         return self._worked_tokens * (self._n_arrived / worked if worked else 0.0)
 
-    def add(self, requests: Columns) -> None:
-        """requests: of any phase."""
+    def add(self, requests: Columns, top_k: int) -> None:
+        """requests: of any phase. top_k: how many neighbours each answer could name; 0: recall is not asked."""
         if requests.has_tokens:
             self._add_tokens(requests)
         self._add_answers(requests.where("outcome", Outcome.OK))
@@ -114,7 +118,10 @@ class Requests:
         self.n_finished += np.bincount(blocks[is_finished], minlength=N_BLOCKS)
         self.n_succeeded += np.bincount(blocks[is_success], minlength=N_BLOCKS)
         if is_success.any():
-            self._add_times(measured.pick(np.flatnonzero(is_success)), blocks[is_success])
+            successes = measured.pick(np.flatnonzero(is_success))
+            self._add_times(successes, blocks[is_success])
+            if top_k:
+                self._add_recall(successes, blocks[is_success], top_k)
 
     def _add_tokens(self, requests: Columns) -> None:
         """Of all requests, whatever became of them."""
@@ -140,6 +147,12 @@ class Requests:
             self._add_metric(name, blocks[values_ns >= 0], values_ns[values_ns >= 0])
         whole = successes.block
         self._add_metric("itl", np.repeat(blocks, whole.records["n_gaps"]), whole.gaps_ns)
+
+    def _add_recall(self, successes: Columns, blocks: NDArray[np.int64], top_k: int) -> None:
+        known = successes["n_hits"] != NEVER
+        self.n_found += np.bincount(blocks[known], np.minimum(successes["n_hits"][known], top_k), N_BLOCKS)
+        self.n_to_find += top_k * np.bincount(blocks[known], minlength=N_BLOCKS)
+        self.n_searched += int(np.count_nonzero(known))
 
     def _add_metric(self, name: str, blocks: NDArray[np.int64], values_ns: NDArray[np.int64]) -> None:
         if len(values_ns):
@@ -205,7 +218,7 @@ def read_requests(bundle: "Bundle", facts: Facts) -> dict[Key, Requests]:
             if service not in windows or not len(own):
                 continue
             for name in ("", operation.name) if n_operations[service] > 1 else ("",):
-                found.setdefault((service, name), Requests(windows[service])).add(own)
+                found.setdefault((service, name), Requests(windows[service])).add(own, operation.top_k)
     for operation in bundle.operations:
         if n_operations[operation.service] == 1 and (operation.service, "") in found:
             found[operation.service, operation.name] = found[operation.service, ""]

@@ -13,7 +13,13 @@ from loadgen.report.words import plural
 HEAD = ("figure", "A", "B", "change", "95 % interval", "")
 
 HEADLINE = ("p99", "p95", "p90", "p50", "mean")
-HEADLINE_METRICS = ("success_ratio", "ttft", "e2e", "itl", "tpot", "request_throughput", "output_throughput", "goodput")
+HEADLINE_METRICS = (
+    *("success_ratio", "recall", "ttft", "e2e", "itl", "tpot"),
+    *("request_throughput", "output_throughput", "goodput"),
+)
+
+WORSE_OR_BETTER = {"success_ratio": ("failing more", "failing less"), "recall": ("finding less", "finding more")}
+"""What B is in a share; in all else it is slower or faster."""
 
 RATE = "request_throughput"
 MOST_THE_SAME = 0.05
@@ -121,9 +127,9 @@ def _judgement(comparison: Comparison, worse: Sequence[Told], better: Sequence[T
         says = f"{_says(_headline(worse))}; {_says(_headline(better))}"
         return f"B is worse in some and better in others: {says}; both real."
     if worse:
-        return f"B is {_word_of(_headline(worse), 'slower', 'failing more')}: {_says(_headline(worse))}, real."
+        return f"B is {_words_of(_headline(worse))[0]}: {_says(_headline(worse))}, real."
     if better:
-        return f"B is {_word_of(_headline(better), 'faster', 'failing less')}: {_says(_headline(better))}, real."
+        return f"B is {_words_of(_headline(better))[1]}: {_says(_headline(better))}, real."
     small = comparison.having(Word.SMALL)
     if small:
         limit = amount_text(comparison.threshold)
@@ -148,8 +154,8 @@ def amount_text(share: float) -> str:
     return f"{number(share)} %"
 
 
-def _word_of(told: Told, slower: str, failing: str) -> str:
-    return failing if told[1].figure.is_share else slower
+def _words_of(told: Told) -> tuple[str, str]:
+    return WORSE_OR_BETTER.get(told[1].figure.metric, ("slower", "faster"))
 
 
 def _headline(found: Sequence[Told]) -> Told:

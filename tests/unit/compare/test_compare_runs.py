@@ -346,3 +346,24 @@ def test_run_of_an_older_version_is_compared(name: str) -> None:
     comparison = compare([bundle], [bundle])
     assert sentence(comparison)
     assert not any(one.is_real for _, one in comparison.told)
+
+
+def test_neighbours_that_are_found_no_more_are_a_regression(tmp_path: Path) -> None:
+    comparison = compare([make_stored(tmp_path, Stored())], [make_stored(tmp_path, Stored(n_missed=2))])
+    recall = found(comparison)["recall"]
+    assert recall.change == pytest.approx(-0.1, abs=0.01)
+    assert recall.low is not None
+    assert recall.high is not None
+    assert recall.low < -0.1 < recall.high < 0
+    assert word(comparison, "recall") is Word.WORSE
+    assert word(comparison, "success_ratio") is Word.SAME
+    assert sentence(comparison).startswith("B is finding less: recall 10 points lower (")
+
+
+def test_searches_for_different_numbers_of_neighbours_are_not_compared_by_recall(tmp_path: Path) -> None:
+    a, b = make_stored(tmp_path, Stored()), make_stored(tmp_path, Stored())
+    path = b.folder / "run.json"
+    path.write_text(path.read_text().replace('"top_k": 10', '"top_k": 5'))
+    comparison = compare([a], [open_bundle(b.folder, tmp_path)])
+    assert "recall" not in found(comparison)
+    assert "not compared: recall: they ask for different numbers of neighbours" in text(comparison)

@@ -38,11 +38,13 @@ LOST = Found("acknowledged writes", 1000, 2, "2 of 1,000 acknowledged writes wer
 
 @dataclass(frozen=True)
 class Stored:
-    """A run of a store. is_wrong: whether it lies now and then. chat: what runs beside it."""
+    """A run of a store. is_wrong: whether it lies now and then. n_missed: how many more neighbours every second search
+    misses. chat: what runs beside it."""
 
     store: Shape = STORE
     chat: Shape | None = None
     is_wrong: bool = False
+    n_missed: int = 0
     slos: Sequence[str] = ("p99_e2e < 50 ms", "recall >= 90 %")
     status: str | None = "complete"
     sweep: dict[str, Any] | None = None
@@ -73,7 +75,8 @@ def store_block_of(stored: Stored) -> Block:
     records["checked"][gets] = Checked.YES
     records["n_items"], records["n_hits"] = NEVER, NEVER
     records["n_items"][searches] = 10
-    records["n_hits"][searches] = 10 - (index[searches] % 7 == 0) - 3 * (index[searches] % 41 == 0)
+    missed = (index % 7 == 0) + 3 * (index % 41 == 0) + stored.n_missed * (index % 2)
+    records["n_hits"][searches] = 10 - missed[searches]
     loading = index % 101 == 7
     records["outcome"][loading], records["error_code"][loading] = Outcome.SERVER_ERROR, b"LOADING"
     records["error"][loading] = b"LOADING the server is loading the dataset in memory"
