@@ -16,6 +16,7 @@ def run_and_compare(
     which: tuple[str, ...],
     a: tuple[str, ...],
     b: tuple[str, ...],
+    overrides: dict[str, str],
     slots: int,
     slot_s: float,
     threshold: str,
@@ -28,11 +29,11 @@ def run_and_compare(
     if len(which) != 2 or a or b:
         raise RecipeError("compare --duet: needs two recipes, such as a.yaml b.yaml")
     share = share_of(threshold)
-    recipes = slot_recipes(which[0], slots, slot_s), slot_recipes(which[1], slots, slot_s)
+    first, second = (slot_recipes(path, overrides, slots, slot_s) for path in which)
     view = view_for(False)
     with stopped_by_signals(view):
         try:
-            duet = asyncio.run(run_duet(recipes, results, Path(which[0]).parent, view))
+            duet = asyncio.run(run_duet((first, second), results, Path(which[0]).parent, view))
         finally:
             view.close()
     code = _compared(duet, share, fail_on_regression, as_json, reports)

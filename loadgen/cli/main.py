@@ -183,12 +183,15 @@ def slo(which: tuple[str, ...], as_json: bool, results: Path, reports: Path) -> 
 @click.option("--slot-s", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, help="Their length.")
 @click.option("--json", "as_json", is_flag=True, help="compare.json on stdout, all else on stderr.")
 @places
-def compare(duet: bool, slots: int, slot_s: float, **options: Any) -> int:
+@setting
+def compare(duet: bool, slots: int, slot_s: float, overrides: dict[str, str], **options: Any) -> int:
     """Two runs, or two sweeps, side by side: what differs, by how much, and whether it is real."""
     if duet:
         from loadgen.cli.duet import run_and_compare
 
-        return run_and_compare(slots=slots, slot_s=slot_s, **options)
+        return run_and_compare(slots=slots, slot_s=slot_s, overrides=overrides, **options)
+    if overrides:
+        raise click.UsageError("--set is for a duet: runs that are over stay as they were")
     from loadgen.cli.compare import compare_runs
 
     return compare_runs(**options)

@@ -1,6 +1,6 @@
 """Two recipes run slot by slot beside each other, so that whatever befalls the host befalls both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,19 @@ class Duet:
     interrupted: bool = False
 
 
-def slot_recipes(path: str, slots: int, slot_s: float) -> list[Recipe]:
+def slot_recipes(path: str, overrides: Mapping[str, str], slots: int, slot_s: float) -> list[Recipe]:
     """A recipe once a slot: as it stands, but for the length of its window and its seed, which rises slot by slot.
 
-    Both sides of a pair draw from the same seed where their recipes have the same. Raises RecipeError.
+    overrides: fields that are set, on both sides. Both sides of a pair draw from the same seed where their recipes have
+    the same. Raises RecipeError.
     """
-    whole = load_recipe(path)
+    whole = load_recipe(path, overrides)
     if whole.sweep is not None or whole.search is not None:
         raise RecipeError(f"{path}: a duet needs a recipe without a sweep or a search")
-    return [load_recipe(path, _overrides(whole, path, number, slot_s)) for number in range(slots)]
+    return [load_recipe(path, {**overrides, **_of_slot(whole, path, number, slot_s)}) for number in range(slots)]
 
 
-def _overrides(whole: Recipe, path: str, number: int, slot_s: float) -> dict[str, str]:
+def _of_slot(whole: Recipe, path: str, number: int, slot_s: float) -> dict[str, str]:
     sections = {f"loads.{name}": load for name, load in whole.loads.items()} if whole.loads else {"load": whole.load}
     for section, load in sections.items():
         if load.stages is not None:

@@ -137,6 +137,8 @@ def test_killed_run_is_compared_and_said_to_be_one(run: Run, results: list[str],
         (("--duet", "r.yaml"), "compare --duet: needs two recipes"),
         (("--duet", "r.yaml", "none.yaml"), "none.yaml"),
         (("--duet", "swept.yaml", "r.yaml"), "swept.yaml: a duet needs a recipe without a sweep"),
+        (("--duet", "r.yaml", "r.yaml", "--set", "load.clients=2"), "load.clients"),
+        (("latest", "latest", "--set", "load.concurrency=2"), "--set is for a duet"),
     ],
 )
 def test_mistake_in_a_comparison_is_one_line_and_exit_code_2(
@@ -165,7 +167,7 @@ def duet(tmp_path: Path) -> tuple[str, str]:
 
 
 def test_duet_runs_both_in_turns_and_compares_the_pairs(run: Run, duet: tuple[str, str], tmp_path: Path) -> None:
-    done = run("compare", "--duet", *duet, "--slots", "11", "--slot-s", "0.3", "--json")
+    done = run("compare", "--duet", *duet, "--slots", "11", "--slot-s", "0.3", "--set", "load.concurrency=3", "--json")
     assert done.returncode == 0, done.stderr
     content = json.loads(done.stdout)
     assert content["paired"] is True
@@ -176,8 +178,9 @@ def test_duet_runs_both_in_turns_and_compares_the_pairs(run: Run, duet: tuple[st
     figures = {one["figure"]: one for one in content["points"][0]["figures"]}
     assert figures["p50_ttft"]["verdict"] == "worse"
     assert content["sentence"].startswith("B is slower: ")
-    seeds = [json.loads((tmp_path / "results" / id_ / "run.json").read_text())["plan"]["seed"] for id_ in content["a"]]
-    assert seeds == list(range(11))
+    runs = [json.loads((tmp_path / "results" / id_ / "run.json").read_text()) for id_ in content["a"] + content["b"]]
+    assert [one["plan"]["seed"] for one in runs] == [*range(11), *range(11)]
+    assert {one["recipe"]["load"]["concurrency"] for one in runs} == {3}
 
 
 def test_duet_that_is_stopped_compares_what_there_is(start: Callable[..., Running], duet: tuple[str, str]) -> None:
