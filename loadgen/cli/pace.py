@@ -1,6 +1,7 @@
 """How far a run is and how fast it goes, worked out from the engine's counters."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadgen.engine.contract import Live
@@ -35,10 +36,10 @@ class _Sample:
 
 
 class Meter:
-    """Reads the counters of one run, and remembers a few seconds of them."""
+    """Reads the counters of one run, and remembers a few seconds of them. plans: its services'."""
 
-    def __init__(self, plan: Plan, live: Live) -> None:
-        self._plan, self._live = plan, live
+    def __init__(self, plans: Sequence[Plan], live: Live) -> None:
+        self._plans, self._live = plans, live
         self._samples = deque([_Sample(0.0, 0, 0, 0)])
 
     def read(self) -> Pace:
@@ -61,12 +62,15 @@ class Meter:
         )
 
     def _done_ratio(self, elapsed_s: float) -> float | None:
-        """By the clock or by the count, whichever is further: the first that is reached ends the window."""
-        plan, ratios = self._plan, []
-        if plan.duration_ns is not None:
-            ratios.append(elapsed_s / s_from_ns(plan.warmup_ns + plan.duration_ns))
-        if plan.n_requests:
-            ratios.append(self._live.n_finished / plan.n_requests)
+        """By the clock or by the count, whichever is further: the first that is reached ends a window. Of several
+        services, by the longest window, and by all their requests."""
+        ratios = []
+        lengths = [plan.warmup_ns + plan.duration_ns for plan in self._plans if plan.duration_ns is not None]
+        if len(lengths) == len(self._plans):
+            ratios.append(elapsed_s / s_from_ns(max(lengths)))
+        counts = [plan.n_requests for plan in self._plans if plan.n_requests]
+        if len(counts) == len(self._plans):
+            ratios.append(self._live.n_finished / sum(counts))
         return min(max(ratios), 1.0) if ratios else None
 
     def _stage(self, elapsed_s: float, done_ratio: float | None) -> str:
@@ -75,6 +79,6 @@ class Meter:
         return LAST_ANSWERS if done_ratio == 1.0 else ""
 
     def _is_warming_up(self, elapsed_s: float) -> bool:
-        if self._plan.warmup_requests is not None:
-            return self._live.n_finished < self._plan.warmup_requests
-        return elapsed_s < s_from_ns(self._plan.warmup_ns)
+        n_requests = sum(plan.warmup_requests or 0 for plan in self._plans)
+        lasts_ns = max(0 if plan.warmup_requests is not None else plan.warmup_ns for plan in self._plans)
+        return self._live.n_finished < n_requests or elapsed_s < s_from_ns(lasts_ns)

@@ -1,6 +1,7 @@
 """The same on a terminal: progress, rates and percentiles so far, redrawn four times a second."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 
 from rich.console import Console, Group, RenderableType
@@ -43,10 +44,10 @@ class Screen(View):
             self.close()
             self.say(fill_line(what, n_done, n_in_all))
 
-    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tallies) -> None:
+    def running(self, bundle_id: str, recipe: Recipe, plans: Sequence[Plan], live: Live, tally: Tallies) -> None:
         self.close()
         title = f"{self._where or loads_of(recipe)}  {bundle_id}"
-        meter = Meter(plan, live)
+        meter = Meter(plans, live)
         self._display = Display(
             get_renderable=lambda: self._drawn(title, meter, live, tally),
             console=self._console,

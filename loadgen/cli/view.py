@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from loadgen.bundle import Bundle
@@ -58,9 +59,9 @@ class View(Watch):
             self._filled_with, self._say_fill_at_s = what, now_s + LINE_EVERY_S
             self.say(fill_line(what, n_done, n_in_all))
 
-    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tallies) -> None:
+    def running(self, bundle_id: str, recipe: Recipe, plans: Sequence[Plan], live: Live, tally: Tallies) -> None:
         self._filled_with = ""
-        self.say(f"{self._where or loads_of(recipe)}: {bundle_id} begins, {length_of(plan)}")
+        self.say(f"{self._where or loads_of(recipe)}: {bundle_id} begins, {lengths_of(plans)}")
 
     def ran(self, bundle: Bundle) -> None:
         if self._where:
@@ -93,11 +94,11 @@ class Lines(View):
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tallies) -> None:
-        super().running(bundle_id, recipe, plan, live, tally)
+    def running(self, bundle_id: str, recipe: Recipe, plans: Sequence[Plan], live: Live, tally: Tallies) -> None:
+        super().running(bundle_id, recipe, plans, live, tally)
         self._over = threading.Event()
         self._thread = threading.Thread(
-            target=self._tell, args=(Meter(plan, live), live, tally, self._over), daemon=True
+            target=self._tell, args=(Meter(plans, live), live, tally, self._over), daemon=True
         )
         self._thread.start()
 
@@ -158,6 +159,11 @@ def loads_of(recipe: Recipe) -> str:
     """8 clients; of several services each: chat 8 clients, vectors 200 requests/s (poisson)"""
     words = [f"{name} {load_of(part.canonical())}".strip() for name, part in recipe.parts()]
     return ", ".join(words)
+
+
+def lengths_of(plans: Sequence[Plan]) -> str:
+    """20 s; of services whose windows differ 20 s, 30 s"""
+    return ", ".join(dict.fromkeys(length_of(plan) for plan in plans))
 
 
 def length_of(plan: Plan) -> str:

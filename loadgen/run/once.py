@@ -115,7 +115,7 @@ async def _carry(
     watch.live = live = Live(stop_asked=watch.stop_asked)
     if look is not None:
         sink.looks = partial(look, live, tallies)
-    watch.running(writer.id, recipe, plans[0], live, tallies)
+    watch.running(writer.id, recipe, plans, live, tallies)
     try:
         async with watcher_of(recipe, writer, {part.name: part.target for part in parts}, live) as beside:
             ending = await engine.fire([part.job for part in parts], sink, live)

@@ -1,6 +1,6 @@
 """What stands around a run: its place among others, who watches it, and what it leaves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,8 +58,8 @@ class Watch:
     def filling(self, what: str, n_done: int, n_in_all: int) -> None:
         """Data that the load works on is being brought in; called a few times a second, and when all is there."""
 
-    def running(self, bundle_id: str, recipe: Recipe, plan: Plan, live: Live, tally: Tallies) -> None:
-        """The load begins; live and tally may be read until `ran`."""
+    def running(self, bundle_id: str, recipe: Recipe, plans: Sequence[Plan], live: Live, tally: Tallies) -> None:
+        """The load begins; live and tally may be read until `ran`. plans: each service's."""
 
     def ran(self, bundle: Bundle) -> None:
         """The bundle is complete."""

@@ -21,7 +21,11 @@ class Limits:
 
 
 def meter(live: Live, **limits: Any) -> Meter:
-    return Meter(Limits(**limits), live)  # type: ignore[arg-type]
+    return Meter([Limits(**limits)], live)  # type: ignore[list-item]
+
+
+def meter_of_two(live: Live, first: Limits, second: Limits) -> Meter:
+    return Meter([first, second], live)  # type: ignore[list-item]
 
 
 def test_time_left_is_by_the_clock() -> None:
@@ -49,6 +53,15 @@ def test_stages_are_the_warm_up_the_window_and_the_last_answers() -> None:
         live.elapsed_ns = elapsed_s * S
         stages.append(watching.read().stage)
     assert stages == [WARM_UP, "", LAST_ANSWERS]
+
+
+def test_several_services_are_done_when_the_last_is() -> None:
+    both = meter_of_two(Live(elapsed_ns=5 * S), Limits(duration_s=5), Limits(duration_s=18, warmup_s=2)).read()
+    assert (both.done_ratio, both.stage) == (0.25, "")
+    counted = meter_of_two(Live(elapsed_ns=5 * S, n_finished=60), Limits(requests=50), Limits(requests=150)).read()
+    assert counted.done_ratio == 0.3
+    mixed = meter_of_two(Live(elapsed_ns=5 * S, n_finished=60), Limits(duration_s=5), Limits(requests=150)).read()
+    assert mixed.done_ratio is None
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:
