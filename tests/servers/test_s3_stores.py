@@ -175,18 +175,20 @@ def test_objects_above_64_mib_are_put_in_parts(store: Server, person: Person, bu
 
 @ONE
 def test_large_puts_delay_nothing_on_other_connections(store: Server, bucket: str, engine: str, tmp_path: Path) -> None:
-    """What loadgen itself adds to a head, sent late and read late, is the same while up to 64 MiB are being sent."""
+    """What loadgen itself adds to a head, sent late and read late, while up to 64 MiB are being sent. If it had to wait
+    for that, it would be half of the time that it takes, on the average."""
     sizes = {"mean": 1000, "std": 30 * MIB, "min": 1000, "max": 64 * MIB}
     workload = {"operations": {"head": 94, "put": 6}, "objects": 20, "object_bytes": sizes, "bucket": bucket}
     ran = run(tmp_path, store, workload, 400, engine=engine, concurrency=4)
     assert_all_right(ran)
     puts = [line for line in by_operation(ran, "put") if line["request_bytes"] > 8 * MIB]
-    added_ns: dict[bool, list[int]] = {True: [], False: []}
-    for line in by_operation(ran, "head"):
-        is_beside = any(put["planned_at_ns"] < line["planned_at_ns"] < put["sent_at_ns"] for put in puts)
-        added_ns[is_beside].append(line["sent_at_ns"] - line["planned_at_ns"] + line["read_lag_ns"])
-    assert min(map(len, added_ns.values())) > 20
-    assert median(added_ns[True]) < 10 * median(added_ns[False])
+    added_ns = [
+        line["sent_at_ns"] - line["planned_at_ns"] + line["read_lag_ns"]
+        for line in by_operation(ran, "head")
+        if any(put["planned_at_ns"] < line["planned_at_ns"] < put["sent_at_ns"] for put in puts)
+    ]
+    assert len(added_ns) > 20
+    assert median(added_ns) < median(put["sent_at_ns"] - put["planned_at_ns"] for put in puts) / 5
 
 
 # --- whose the bucket is
