@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ import pytest
 from servers import SERVERS
 from servers.process import Server, free_port
 from tests.servers.redis_cli import Redis
-from tests.servers.whole_runs import ROOT, Ran, command, interrupt, loadgen, n_answered, run_recipe, wait_until
+from tests.servers.whole_runs import Ran, interrupt, loadgen, n_answered, run_recipe, start_recipe, wait_until
 
 PASSWORD = "s3cret of nobody"
 WITHIN_S = 30.0
@@ -229,16 +228,20 @@ class Going:
 
     def __init__(self, folder: Path, recipe: dict[str, Any]) -> None:
         self.folder = folder
-        self.process = subprocess.Popen(command(folder, recipe), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        self.process = start_recipe(folder, recipe)
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "said").read_text()
 
     def wait_for(self, n_lines: int) -> None:
         """Until so many requests have ended."""
         wait_until(lambda: self.process.poll() is not None or n_answered(self.folder) >= n_lines)
-        assert self.process.poll() is None, self.process.communicate()[1]
+        assert self.process.poll() is None, self.said
 
     def end(self) -> Ran:
-        stderr = self.process.communicate(timeout=WITHIN_S)[1]
-        return Ran(self.process.returncode, stderr, self.folder)
+        self.process.wait(timeout=WITHIN_S)
+        return Ran(self.process.returncode, self.said, self.folder)
 
 
 def kill(server: Server) -> None:

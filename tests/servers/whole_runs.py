@@ -65,11 +65,23 @@ def run_recipe(folder: Path, recipe: dict[str, Any]) -> Ran:
     return Ran(done.returncode, done.stderr, folder)
 
 
+_started: list["subprocess.Popen[bytes]"] = []
+
+
 def start_recipe(folder: Path, recipe: dict[str, Any]) -> "subprocess.Popen[bytes]":
     """What it says goes to folder/said."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "said").open("wb") as said:
-        return subprocess.Popen(command(folder, recipe), stdout=said, stderr=said, cwd=ROOT)
+        _started.append(subprocess.Popen(command(folder, recipe), stdout=said, stderr=said, cwd=ROOT))
+    return _started[-1]
+
+
+def end_what_was_started() -> None:
+    """Of a test that failed half-way; after others nothing goes on."""
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait()
 
 
 def loadgen(*words: str) -> "subprocess.CompletedProcess[str]":
