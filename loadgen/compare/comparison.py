@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadgen.compare.differing import Differing, differing
 from loadgen.compare.figures import Difference, Figure, Word
-from loadgen.compare.obstacles import Obstacles, obstacles, operations_on_one_side
+from loadgen.compare.obstacles import Obstacles, obstacles, operations_on_one_side, without_bound
 from loadgen.compare.pairs import Run, Side, difference, figures_of, kinds_in_both, run_of, shared
 from loadgen.report.points import sweep_of
 from loadgen.report.words import load_phrase
@@ -100,7 +100,7 @@ def compare(
     names = () if paired else _varied(*sides)
     groups = [_by_place(side, names) for side in sides]
     matched = [(dict(place), groups[0][place], groups[1][place]) for place in groups[0] if place in groups[1]]
-    points = [Point(axes, own, other, obstacles(own, other)) for axes, own, other in matched]
+    points = [_point(axes, *without_bound(own, other, paired)) for axes, own, other in matched]
     return Comparison(
         *sides,
         threshold=threshold,
@@ -110,6 +110,11 @@ def compare(
         notes=_notes(points, paired),
         unmatched=_unmatched(*groups),
     )
+
+
+def _point(axes: Mapping[str, Any], a: Side, b: Side, left_out: list[str]) -> Point:
+    found = obstacles(a, b)
+    return Point(axes, a, b, found._replace(notes=[*left_out, *found.notes]))
 
 
 Place = tuple[tuple[str, Any], ...]
@@ -182,7 +187,7 @@ ONE_RUN = (
 
 def too_few_pairs(comparison: Comparison) -> str:
     """Of a duet: that no difference, however large, could be called real; empty where one could."""
-    n_pairs = len(comparison.a)
+    n_pairs = sum(len(point.a) for point in comparison.points)
     n_figures = sum(1 for _, one in comparison.told if one.p_value is not None)
     needed = pairs_needed(n_figures)
     if not comparison.paired or n_pairs >= needed or not n_figures:

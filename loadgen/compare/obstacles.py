@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from loadgen.compare.pairs import Side
+from loadgen.compare.pairs import Run, Side
 from loadgen.report.facts import COMPLETE, Facts
 from loadgen.report.words import status_of
 
@@ -40,13 +40,35 @@ def _stops(a: Side, b: Side) -> Iterator[str]:
         return
     for side in (a, b):
         for run in side:
-            if run.facts.summary.get("client", {}).get("verdict") == BOUND:
-                yield f"{run.id}: the client was the limit, so its figures are not the service's{_why(run.facts)}"
+            if why := _bound(run):
+                yield why
             elif not run.facts.n_finished:
                 yield f"{run.id}: no request was finished in the measured window"
     if not set(_operations(a[0].facts)) & set(_operations(b[0].facts)):
         named = (", ".join(name for _, name in _operations(side[0].facts)) or "none" for side in (a, b))
         yield "different operations: A {}, B {}".format(*named)
+
+
+def _bound(run: Run) -> str:
+    """Empty where its figures are the service's."""
+    if (run.facts.summary.get("client") or {}).get("verdict") != BOUND:
+        return ""
+    return f"{run.id}: the client was the limit, so its figures are not the service's{_why(run.facts)}"
+
+
+def without_bound(a: Side, b: Side, paired: bool) -> tuple[Side, Side, list[str]]:
+    """Of repeats, the runs whose figures are the service's; of a duet, the pairs of which both are. And a line for each
+    run that is left out. Both sides as they are where nothing would remain of one."""
+    whys = [[_bound(run) for run in side] for side in (a, b)]
+    pairs = [first or second for first, second in zip(*whys, strict=True)] if paired else []
+    kept = [
+        [run for run, why in zip(side, pairs or own, strict=True) if not why]
+        for side, own in zip((a, b), whys, strict=True)
+    ]
+    if not all(kept):
+        return a, b, []
+    how = "left out with its pair" if paired else "left out"
+    return kept[0], kept[1], [f"{how}: {why}" for own in whys for why in own if why]
 
 
 def _family(facts: Facts) -> str:

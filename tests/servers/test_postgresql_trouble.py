@@ -20,7 +20,17 @@ import pytest
 from servers import postgresql
 from servers.process import Server, free_port
 from tests.servers import psql
-from tests.servers.whole_runs import WITHIN_S, Ran, interrupt, loadgen, n_answered, run_recipe, start_recipe, wait_until
+from tests.servers.whole_runs import (
+    WITHIN_S,
+    Ran,
+    interrupt,
+    loadgen,
+    n_answered,
+    n_failed,
+    run_recipe,
+    start_recipe,
+    wait_until,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -126,6 +136,7 @@ def test_what_was_acknowledged_survives_a_crash(start: Start, tmp_path: Path, en
     running = start_recipe(tmp_path / "run", recipe_for(server.url, load))
     wait_until(lambda: n_answered(tmp_path / "run") > 500)
     crash(server)
+    wait_until(lambda: n_failed(tmp_path / "run") > 0)
     n_before = n_answered(tmp_path / "run", "ok")
     start(port)
     wait_until(lambda: n_answered(tmp_path / "run", "ok") > n_before + 500)

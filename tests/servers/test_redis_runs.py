@@ -14,7 +14,7 @@ import pytest
 from servers import SERVERS
 from servers.process import Server, free_port
 from tests.servers.redis_cli import Redis
-from tests.servers.whole_runs import Ran, interrupt, loadgen, n_answered, run_recipe, start_recipe, wait_until
+from tests.servers.whole_runs import Ran, interrupt, loadgen, n_answered, n_failed, run_recipe, start_recipe, wait_until
 
 PASSWORD = "s3cret of nobody"
 WITHIN_S = 30.0
@@ -263,6 +263,7 @@ def test_a_server_that_goes_and_comes_back_costs_failures_and_not_the_run(
     going = Going(tmp_path, recipe)
     going.wait_for(200)
     kill(server)
+    wait_until(lambda: n_failed(tmp_path) > 0)
     n_before = n_answered(tmp_path, "ok")
     again = start(int(server.url.rpartition(":")[2]))
     wait_until(lambda: n_answered(tmp_path, "ok") > n_before + 200 and n_answered(tmp_path, "wrong_answer") > 0)

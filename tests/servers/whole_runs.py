@@ -104,6 +104,11 @@ def n_answered(folder: Path, outcome: str = "") -> int:
     return files[0].read_bytes().count(each) if files else 0
 
 
+def n_failed(folder: Path) -> int:
+    """How many of those did not end well."""
+    return sum(line["outcome"] != "ok" for bundle in (folder / "results").glob("BM-*") for line in lines_of(bundle))
+
+
 def interrupt(running: "subprocess.Popen[bytes]") -> None:
     """As Ctrl-C does; what was measured is kept, and checked."""
     running.send_signal(signal.SIGINT)

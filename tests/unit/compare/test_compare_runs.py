@@ -140,6 +140,30 @@ def test_client_that_was_the_limit_is_not_compared(made: Callable[..., Bundle], 
     assert "98 %" in sentence(comparison)
 
 
+BOUND = {"client": {"verdict": "bound", "reasons": ["late"]}}
+
+
+def test_of_repeats_only_a_run_whose_client_was_the_limit_is_left_out(
+    made: Callable[..., Bundle], base: Bundle
+) -> None:
+    a, b = [base, made(), edited(made(), summary=BOUND)], [made(), made()]
+    (point,) = compare(a, b).points
+    assert [run.id for run in point.a] == [bundle.id for bundle in a[:2]]
+    assert len(point.b) == 2
+    assert f"note: left out: {a[2].id}: the client was the limit" in text(compare(a, b))
+    assert not compare([a[2], a[2]], b).told
+
+
+def test_of_a_duet_the_pair_of_such_a_run_is_left_out(made: Callable[..., Bundle], base: Bundle) -> None:
+    a, b = [base, made(), made()], [made(), edited(made(), summary=BOUND), made()]
+    comparison = compare(a, b, paired=True)
+    (point,) = comparison.points
+    assert [run.id for run in point.a] == [a[0].id, a[2].id]
+    assert [run.id for run in point.b] == [b[0].id, b[2].id]
+    assert f"left out with its pair: {b[1].id}: the client was the limit" in text(comparison)
+    assert "with 2 slots of each" in text(comparison)
+
+
 def test_client_that_is_suspect_is_said(made: Callable[..., Bundle], base: Bundle) -> None:
     suspect = edited(made(), summary={"client": {"verdict": "suspect", "reasons": ["late"]}})
     comparison = compare([base], [suspect])
