@@ -12,7 +12,7 @@ from loadgen.statistics.bracket import Found, Span, Trial, bracket_of
 
 
 class Searched(NamedTuple):
-    """field: what was searched. bound_at: loads at which the client was the limit."""
+    """field: what was searched. bound_at: loads in each of whose trials the client was the limit."""
 
     field: str
     span: Span
@@ -31,13 +31,13 @@ def span_of(search: Mapping[str, Any]) -> Span:
 
 
 def trial_of(facts: Facts, load: float) -> Trial:
-    """A run as one trial of a load. Verdicts that are open leave it to the figures; a client that was the limit cannot
-    show that the load holds."""
+    """A run as one trial of a load. Verdicts that are open leave it to the figures. A client that was the limit cannot
+    show that the load holds; but a busy moment of the host makes it that too, so another trial may tell."""
     point = Point(facts, {})
     if point.holds is not None:
         return Trial(load, point.holds)
     if point.is_bound:
-        return Trial(load, held=False)
+        return Trial(load, held=False, is_certain=False)
     limits = facts.limits
     return Trial(load, all(limit.value is not None and limit.keeps(limit.value) for limit in limits), is_certain=False)
 
@@ -50,7 +50,8 @@ def searched_of(sweep: Sweep) -> Searched | None:
     field = str(search["field"])
     whole = [point for point in sweep.points if not point.state or point.holds is not None]
     found = bracket_of([trial_of(point.facts, point.axes[field]) for point in whole])
-    bound_at = tuple(sorted({point.axes[field] for point in whole if point.is_bound}))
+    told = {point.axes[field] for point in whole if not point.is_bound}
+    bound_at = tuple(sorted({point.axes[field] for point in whole} - told))
     return Searched(field, span_of(search), len(whole), found, bound_at)
 
 
@@ -123,7 +124,7 @@ def _doubts(sweep: Sweep, one: Searched) -> list[str]:
     """What stands on figures alone, and what contradicts a simple limit."""
     said = []
     for load, is_certain in ((one.found.low, one.found.low_is_certain), (one.found.high, one.found.high_is_certain)):
-        if load is not None and not is_certain:
+        if load is not None and not is_certain and load not in one.bound_at:
             n_more = _step(sweep, one, load).n_more
             more = f": {n_more:,} more samples would decide" if n_more else ""
             said.append(f"At {one.at(load)} that is by the figures alone{more}.")

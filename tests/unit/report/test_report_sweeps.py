@@ -1,17 +1,20 @@
 """Sorting runs into a sweep, its highest load, saturation and recommendation."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from synthetic_runs import Shape, make_bundle, make_sweep
 
 from loadgen.report.capacity import best_ceiling, recommendation, saturation
-from loadgen.report.facts import facts_of
+from loadgen.report.facts import Facts, facts_of
 from loadgen.report.identity import what_was_run
 from loadgen.report.load_axes import pens_of, spaced
 from loadgen.report.points import Sweep, sweep_of
+from loadgen.report.searched import search_json, trial_of
 from loadgen.report.sweep_page import sweep_page
 from loadgen.report.sweep_report import sweep_json
+from loadgen.statistics.bracket import Trial
 
 LOADS = [1, 4, 8, 16]
 
@@ -280,6 +283,24 @@ def test_a_point_whose_client_was_the_limit_counts_for_nothing(tmp_path) -> None
     assert report["usl"]["r2"] > 0.99
     assert "With 16 clients the client was the limit, not the service" in report["recommendation"]
     assert "client-bound" in sweep_page(sweep, "", [])
+
+
+def searched(*trials: Facts) -> dict[str, Any]:
+    """report.json's `search` of these trials."""
+    search = {"field": "load.concurrency", "from": 4, "to": 8, "precision": 0.2}
+    axes = [{"load.concurrency": facts.recipe["load"]["concurrency"]} for facts in trials]
+    runs = [{**facts.run, "sweep": {"axes": own, "search": search}} for facts, own in zip(trials, axes, strict=True)]
+    return search_json(sweep_of([replace(facts, run=run) for facts, run in zip(trials, runs, strict=True)]))
+
+
+def test_of_a_search_the_trial_whose_client_was_the_limit_decides_nothing(tmp_path) -> None:
+    first, second = (verdicts_of(bundle, "PASS") for bundle in make_sweep(tmp_path, SHORT, "clients", [4, 4]))
+    bound = with_client(first, "bound")
+    assert trial_of(bound, 4) == Trial(4, held=False, is_certain=False)
+    assert searched(bound, second)["found"] == 4
+    never = searched(bound, with_client(second, "bound"))
+    assert never["found"] is None
+    assert never["says"] == "Even the lowest load, 4 clients, does not hold: the client was the limit, not the service."
 
 
 def test_of_repeats_the_one_whose_client_was_the_limit_is_left_out(tmp_path) -> None:
