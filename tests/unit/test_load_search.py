@@ -172,7 +172,8 @@ def test_a_search_finds_where_the_simulator_begins_to_queue(searched: Any) -> No
     assert {entry["n_points"] for entry in entries} == {None}
     assert {entry["first_id"] for entry in entries} == {searched.bundles[0].id}
     assert entries[0]["search"] == {"field": "load.concurrency", "from": 1, "to": 16, "precision": 0.1}
-    assert [entry["axes"]["load.concurrency"] for entry in entries[:3]] == [1, 2, 4]
+    tried = dict.fromkeys(entry["axes"]["load.concurrency"] for entry in entries)  # a busy host may cost a second trial
+    assert list(tried)[:3] == [1, 2, 4]
     assert all(bundle.status == "complete" for bundle in searched.bundles)
 
 
