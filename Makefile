@@ -91,4 +91,4 @@ $(DEMOS:%=demo-%): demo-%: .venv/built
 
 clean:
 	rm -rf .venv .servers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find loadgen -name '*.so' -delete
+	find loadgen -name '*.so' -delete -or -name '*.pyc' -delete

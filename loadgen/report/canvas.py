@@ -22,7 +22,7 @@ INK, GREY, PALE = "#1a1a1a", "#5f5f5f", "#e3e3e3"
 WIDTH_PX, HEIGHT_PX, DPI = 1000, 560, 100
 
 COMPRESS_LEVEL = 1
-"""Of 9. PNG's usual 6 takes nearly three times as long, for an eighth fewer bytes."""
+"""Of 9. PNG's usual 6 takes nearly twice as long, for an eighth fewer bytes."""
 
 TITLE_CHARS = 78
 """Of the title's size, on one line."""
